@@ -1,0 +1,49 @@
+# Each target makes its own virtual environment and installs what it needs; nothing else has to be there but Python 3.11+.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs bench example clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[picture]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.base ## repair the damaged recording in examples/ and show what was done
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.dev ## run every test
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+check: $(VENV)/.dev ## ruff, mypy --strict, layering
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+docs: $(VENV)/.dev ## write the generated parts of the documentation again
+	$(BIN)/python docs/generate.py
+
+DATA ?= ../shared/data
+bench: $(VENV)/.dev ## measure again; DATA=folder with standard/ and test/
+	$(BIN)/python benchmarks/standard.py --data $(DATA)/standard
+	$(BIN)/python benchmarks/detection.py --data $(DATA)/test
+	$(BIN)/python benchmarks/classical.py --data $(DATA)
+
+example: $(VENV)/.base ## render examples/damaged.wav again (needs fluidsynth and the FluidR3 soundfont)
+	$(BIN)/python examples/make_example.py
+
+clean: ## remove the virtual environment and what the demo wrote
+	rm -rf $(VENV) out
