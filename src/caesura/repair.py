@@ -70,7 +70,7 @@ def repair_file(
     with contextlib.ExitStack() as stack:
         reader = stack.enter_context(open_audio(source))
         targets = _targets(labels, reader)
-        windows = plan(targets, reader.info.frames, reader.info.sample_rate, inpainter.accepts)
+        windows = plan(targets, reader.info.frames, reader.info.sample_rate, inpainter.accepts, fade=fade)
         hear = _guide(stack.enter_context(open_audio(guide)), reader) if guide else None
         crops = (_crop(window, targets, reader, text, hear, inpainter) for window in windows)
         fills: list[Fill] = []

@@ -75,7 +75,7 @@ def restore(
     """
     targets = (*problem.gaps, *problem.boxes)
     check(targets, problem, inpainter)
-    windows = plan(targets, problem.samples, problem.sample_rate, inpainter.accepts)
+    windows = plan(targets, problem.samples, problem.sample_rate, inpainter.accepts, fade=fade)
     crops = (problem.crop(window.start, window.stop) for window in windows)
     restored = np.array(problem.y)
     fills: list[Fill] = []
@@ -156,7 +156,8 @@ def fill_windows(
 
         for (window, crop), own, estimate in zip(batch, notes, _estimates(jobs, inpainter, part), strict=True):
             pasted, own = _pasted(crop, estimate, fade, own)
-            yield pasted, tuple(_fill(t, window, pasted, crop, own, name_of(inpainter)) for t in window.targets)
+            found = [_fill(t, window, pasted, crop, own, name_of(inpainter)) for t in window.targets]
+            yield pasted, tuple(_around_refusals(found))
         done += len(batch)
         progress(done / len(windows))
 
@@ -264,7 +265,20 @@ def _fill(target: Region, window: Window, pasted: Array, crop: Problem, notes: S
     )
 
 
+def _around_refusals(fills: Sequence[Fill]) -> Iterator[Fill]:
+    """A box that holds a refused gap is refused as well: writing it would write the gap."""
+    refused = [fill.region for fill in fills if not fill.filled]
+    for fill in fills:
+        if fill.filled and not fill.region.is_gap and any(_overlap(fill.region, gap) for gap in refused):
+            yield dataclasses.replace(fill, filled=False, why="a gap inside the box was refused", seam=None)
+        else:
+            yield fill
+
+
+def _overlap(a: Region, b: Region) -> bool:
+    return a.start < b.stop and b.start < a.stop and (None in (a.channel, b.channel) or a.channel == b.channel)
+
+
 def _concerns(noted: Region, target: Region) -> bool:
-    same_channel = None in (noted.channel, target.channel) or noted.channel == target.channel
-    overlap = min(noted.stop, target.stop) - max(noted.start, target.start)
-    return same_channel and 2 * overlap > min(noted.length, target.length)
+    shared = min(noted.stop, target.stop) - max(noted.start, target.start)
+    return _overlap(noted, target) and 2 * shared > min(noted.length, target.length)

@@ -30,7 +30,7 @@ class Window:
     """Regions to fill, in samples of the recording."""
 
 
-def plan(regions: Sequence[Region], samples: int, sample_rate: int, accepts: Accepts) -> list[Window]:
+def plan(regions: Sequence[Region], samples: int, sample_rate: int, accepts: Accepts, *, fade: int = 0) -> list[Window]:
     """Windows that together cover every region once, in order of time.
 
     Args:
@@ -38,6 +38,7 @@ def plan(regions: Sequence[Region], samples: int, sample_rate: int, accepts: Acc
         samples: length of the recording.
         sample_rate: hertz.
         accepts: how much the method can hear, and how much it can use.
+        fade: samples either side of a region that a crossfade needs, whatever the method can use.
 
     Raises:
         Unsupported: a region does not fit into what the method hears at once.
@@ -47,7 +48,7 @@ def plan(regions: Sequence[Region], samples: int, sample_rate: int, accepts: Acc
     ordered = sorted(regions, key=Region.order)
     if accepts.context is None and accepts.window is None:
         return [Window(0, samples, tuple(ordered))]
-    context = _context(accepts, sample_rate)
+    context = max(_context(accepts, sample_rate), fade)
     limit = math.floor((accepts.window or LONGEST) * sample_rate)
     return [_window(cluster, context, limit, samples, accepts) for cluster in _clusters(ordered, context, limit)]
 
