@@ -48,11 +48,11 @@ class Linear:
 
     def _fill(self, row: NDArray[np.float64], start: int, stop: int) -> NDArray[np.float64]:
         length = stop - start
-        falling = np.clip(1.0 - np.arange(1, length + 1) / (self.fade + 1), 0.0, 1.0)
+        falling: NDArray[np.float64] = np.clip(1.0 - np.arange(1, length + 1) / (self.fade + 1), 0.0, 1.0)
         if start == 0 and stop == row.size:
             return np.zeros(length)
         if start == 0:
-            return np.multiply(row[stop], falling[::-1])
+            return float(row[stop]) * falling[::-1]
         if stop == row.size:
-            return np.multiply(row[start - 1], falling)
+            return float(row[start - 1]) * falling
         return np.asarray(np.interp(np.arange(start, stop), [start - 1, stop], [row[start - 1], row[stop]]))
