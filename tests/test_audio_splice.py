@@ -121,7 +121,8 @@ def test_flac_keeps_its_other_samples_and_its_blocks(kind: Kind, data: st.DataOb
     source, target = folder / "a.flac", folder / "b.flac"
     flac(source, kind, codes, [*blocks, (3, bytes(18))])
     tag = data.draw(st.sampled_from([b"", b"ID3\x03\0\0\0\0\0\x0b" + bytes(11)]))
-    source.write_bytes(tag + source.read_bytes())
+    back = data.draw(st.sampled_from([b"", b"TAG" + bytes(125)]))
+    source.write_bytes(tag + source.read_bytes() + back)
 
     spliced = splice(source, target, patches)
 
@@ -131,6 +132,7 @@ def test_flac_keeps_its_other_samples_and_its_blocks(kind: Kind, data: st.DataOb
     assert spliced.changed == np.count_nonzero(changed != codes)
     written = target.read_bytes()
     assert written.startswith(tag + b"fLaC")
+    assert written.endswith(back)
     position, kept = len(tag) + 4, []
     while True:
         size = int.from_bytes(written[position + 1 : position + 4], "big")
@@ -161,6 +163,23 @@ def test_independent_parsers_agree_on_a_broadcast_wave(tmp_path: Path) -> None:
     assert info.info.comment == "from a reel"
     assert [point.position for point in info.cues.cues] == [100, 300]
     assert info.data.frame_count == 1000
+
+
+def test_samples_changed_in_flac_are_counted(tmp_path: Path) -> None:
+    x = np.full((100, 2), 0.5)
+    soundfile.write(tmp_path / "a.flac", x, RATE)
+    spliced = splice(tmp_path / "a.flac", tmp_path / "b.flac", [Patch(5, np.zeros((2, 9))), Patch(50, x[:9].T)])
+    assert spliced.changed == 18
+
+
+def test_damage_that_integers_cannot_hold_may_be_patched(tmp_path: Path) -> None:
+    x = np.full((100, 1), 0.5)
+    x[10:20] = np.nan
+    soundfile.write(tmp_path / "a.wav", x, RATE, subtype="FLOAT")
+    spliced = splice(tmp_path / "a.wav", tmp_path / "b.flac", [Patch(10, np.zeros((1, 10)))], output_format="flac")
+    assert not read(spliced.path).samples[0, 10:20].any()
+    with pytest.raises(ValueError, match="1 samples are NaN or infinite: mark them as damage"):
+        splice(tmp_path / "a.wav", tmp_path / "c.flac", [Patch(10, np.zeros((1, 9)))], output_format="flac")
 
 
 def test_a_patch_that_changes_nothing_changes_no_byte(tmp_path: Path) -> None:

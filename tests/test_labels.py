@@ -84,20 +84,35 @@ def test_a_trace_marks_exactly_the_lost_packets(folder: Path, lost: list[bool], 
         assert missing.issuperset(inner) if one else not missing.intersection(inner)
 
 
-ROWS = ("1.0\t2.0\tgap", "start_s,stop_s", '{"labels": [{"start_s": 1', "0\t1", "\\\t100\t200", "0 1", "1,5\t", '"', "RIFF")
+def outcome(path: Path, **more: float) -> tuple[list[Label], str]:
+    """The labels, or what is wrong with the file; any other exception fails the test."""
+    try:
+        return read(path, sample_rate=RATE, **more), ""  # type: ignore[arg-type]
+    except ValueError as error:
+        return [], str(error)
+
+
+ROWS = (
+    "1.0\t2.0\tgap",
+    "start_s,stop_s",
+    '{"labels": [{"start_s": 1',
+    "0\t1",
+    "\\\t100\t200",
+    "0 1",
+    "1,5\t",
+    '"',
+    "RIFF",
+)
 ODD_TEXT = st.lists(st.sampled_from(ROWS) | st.text(max_size=12), max_size=6).map("\n".join)
 
 
 @given(content=st.binary(max_size=200) | ODD_TEXT.map(lambda t: t.encode("utf-8", "surrogatepass")))
 def test_nothing_but_a_one_line_error_comes_of_odd_content(folder: Path, content: bytes) -> None:
     path = written(folder / "odd.txt", content)
-    try:
-        found = read(path, sample_rate=RATE, samples=RATE, packet_ms=20.0)
-    except ValueError as error:
-        assert "\n" not in str(error)
-        assert str(error).startswith(str(path))
-    else:
-        assert all(label.region.stop <= RATE for label in found)
+    found, message = outcome(path, samples=RATE, packet_ms=20.0)
+    assert all(label.region.stop <= RATE for label in found)
+    assert message == "" or message.startswith(str(path))
+    assert "\n" not in message
 
 
 VALUES = st.recursive(
@@ -105,17 +120,16 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
-ENTRY = st.dictionaries(st.sampled_from(["start", "stop", "start_s", "stop_s", "low_hz", "channel", "kind", "text"]), VALUES)
+ENTRY = st.dictionaries(
+    st.sampled_from(["start", "stop", "start_s", "stop_s", "low_hz", "channel", "kind", "text"]), VALUES
+)
 
 
 @given(entries=st.lists(ENTRY, max_size=3), rate=VALUES, version=VALUES)
 def test_odd_documents_give_one_line_errors(folder: Path, entries: list[object], rate: object, version: object) -> None:
     document = {"version": version, "sample_rate": rate, "labels": entries}
     path = written(folder / "odd.json", json.dumps(document))
-    try:
-        read(path, sample_rate=RATE)
-    except ValueError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in outcome(path)[1]
 
 
 def test_a_deeply_nested_document_is_refused(tmp_path: Path) -> None:
@@ -124,7 +138,9 @@ def test_a_deeply_nested_document_is_refused(tmp_path: Path) -> None:
 
 
 def test_audacity_labels_as_audacity_writes_them(tmp_path: Path) -> None:
-    content = b"\xef\xbb\xbf1.500000\t2.000000\tcough\r\n\\\t800.000000\t3200.000000\r\n\r\n3.0\t3.5\t\r\n\\\t-1\t500\r\n"
+    content = (
+        b"\xef\xbb\xbf1.500000\t2.000000\tcough\r\n\\\t800.000000\t3200.000000\r\n\r\n3.0\t3.5\t\r\n\\\t-1\t500\r\n"
+    )
     assert read(written(tmp_path / "a.txt", content), sample_rate=1000 * 8) == [
         Label(Region(12_000, 16_000, 800.0, 3200.0), "box", None, "cough"),
         Label(Region(24_000, 28_000, 0.0, 500.0), "box"),
@@ -227,7 +243,7 @@ def test_an_error_quotes_the_line_and_names_the_fix(
 
 def test_a_trace_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.txt", "0\n1\n0\n1\n")
-    with pytest.raises(ValueError, match="4 packets of 20 ms are longer than the recording of 0.05 s"):
+    with pytest.raises(ValueError, match=r"4 packets of 20 ms are longer than the recording of 0\.05 s"):
         read(path, sample_rate=8000, samples=400, packet_ms=20.0)
     with pytest.raises(ValueError, match="a packet of 0 ms is shorter than a sample"):
         read(path, sample_rate=8000, packet_ms=0.0)
@@ -244,7 +260,7 @@ def test_a_written_file_is_not_overwritten_and_needs_a_known_suffix(tmp_path: Pa
 def test_a_label_knows_its_kinds() -> None:
     with pytest.raises(ValueError, match="kind 'pop' is not known: choose from gap, silence"):
         Label(Region(0, 1), kind="pop")
-    with pytest.raises(ValueError, match="confidence 1.5 lies outside 0 to 1"):
+    with pytest.raises(ValueError, match=r"confidence 1\.5 lies outside 0 to 1"):
         Label(Region(0, 1), confidence=1.5)
 
 
@@ -270,7 +286,7 @@ def test_cue_regions_of_a_recording_are_labels(tmp_path: Path) -> None:
     path = written(tmp_path / "a.wav", wav(cue_chunks()))
     assert read(path, sample_rate=8000) == [Label(Region(800, 1200, channel=0), "click", 0.5, "pop")]
     assert read(path, sample_rate=16_000) == [Label(Region(1600, 2400, channel=0), "click", 0.5, "pop")]
-    with pytest.raises(ValueError, match="cue 1: 'click 0.5 ch0: pop': it ends at 0.15 s, outside the recording"):
+    with pytest.raises(ValueError, match=r"cue 1: 'click 0\.5 ch0: pop': it ends at 0\.15 s, outside the recording"):
         read(path, sample_rate=8000, samples=900)
 
 

@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, a quota, a limit on the size of files
+
 
 @contextlib.contextmanager
 def replacing(target: Path, *, force: bool = False) -> Iterator[Path]:
@@ -30,16 +32,20 @@ def replacing(target: Path, *, force: bool = False) -> Iterator[Path]:
         raise ValueError(f"{target} exists: pass --force to overwrite it, or choose another name")
     if not target.parent.is_dir():
         raise ValueError(f"the folder {target.parent} does not exist: create it first")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}.", suffix=target.suffix)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:32]}.", suffix=target.suffix)
     os.close(handle)
     partial = Path(name)
     try:
         yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())  # a name must never point at bytes that a power cut could still lose
         partial.chmod(_mode(target))
         partial.replace(target)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise OSError(errno.ENOSPC, f"the disk is full, {target} was not written: free some space") from error
+        if error.errno in FULL:
+            raise OSError(
+                error.errno, f"there is no room for {target}, which was not written: free some space"
+            ) from error
         raise
     finally:
         partial.unlink(missing_ok=True)

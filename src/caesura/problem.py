@@ -28,7 +28,7 @@ from caesura.box import band_part
 from caesura.region import Region, Span, gaps_of, merge, runs
 
 MAX_CHANNELS = 64  # more than this is an array with its axes swapped, not a recording
-RESAMPLER_HALF_LENGTH = 64  # samples at the lower of two rates; soxr's HQ filter is shorter
+RESAMPLER_HALF_LENGTH = 100  # samples at the lower of two rates: soxr's HQ filter rings below 1e-7 from there on
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,7 +98,7 @@ def repair_file(
         clipped=spliced.clipped,
         changed_outside=verdict.changed_outside,
         metadata_kept=verdict.metadata_kept,
-        note=spliced.note,
+        note="; ".join(filter(None, (info.note, spliced.note))),
     )
 
 

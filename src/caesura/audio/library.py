@@ -43,7 +43,7 @@ class LibraryReader(Reader):
         channels, rate = self._file.channels, self._file.samplerate
         check_format(path, channels, rate)
         claimed = self._file.frames
-        frames = claimed if self._reaches(claimed) else self._count()
+        frames = claimed if self._reaches(claimed) else self._count(claimed)
         unknown = claimed >= 2**62
         note = "" if frames == claimed else f"the header promises {claimed} frames, {frames} decode: those are used"
         self.info = Info(
@@ -88,7 +88,16 @@ class LibraryReader(Reader):
             self._file.seek(frame)
         except soundfile.SoundFileError:  # a decoder that has met the end of a damaged stream needs a fresh start
             self._restart()
+            self._advance(frame)
+
+    def _advance(self, frame: int) -> None:
+        """Go to a frame from the beginning; by decoding where seeking fails, as near a tag behind the last frame."""
+        try:
             self._file.seek(frame)
+        except soundfile.SoundFileError:
+            self._restart()
+            for start in range(0, frame, COUNTING_BLOCK):
+                self._file.read(min(COUNTING_BLOCK, frame - start), dtype="float32", always_2d=True)
 
     def _restart(self) -> None:
         self._file.close()
@@ -107,11 +116,11 @@ class LibraryReader(Reader):
         self._restart()
         return bool(found)
 
-    def _count(self) -> int:
-        """Frames that decode, from the first to the first error."""
+    def _count(self, most: int) -> int:
+        """Frames that decode, from the first to the first error, and no more than `most`."""
         frames = 0
         try:
-            while found := len(self._file.read(COUNTING_BLOCK, dtype="float32", always_2d=True)):
+            while found := len(self._file.read(min(COUNTING_BLOCK, most - frames), dtype="float32", always_2d=True)):
                 frames += found
         except soundfile.SoundFileError:
             pass

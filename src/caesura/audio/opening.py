@@ -74,8 +74,7 @@ def chunks(path: Path | str) -> list[Chunk]:
         start = flac.start_of_stream(file)
         if start is None:
             return []
-        tag = [Chunk("ID3v2", 0, start)] if start else []
-        return tag + flac.blocks(file, path, start)[0]
+        return flac.blocks(file, path, start)[0] + flac.tags(file, start)
 
 
 def _open(path: Path) -> BinaryIO:

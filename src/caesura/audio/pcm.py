@@ -119,7 +119,10 @@ def quantise(x: Floats, bits: int) -> tuple[Integers, NDArray[np.bool_]]:
         ValueError: a sample is not finite.
     """
     if not np.isfinite(x).all():
-        raise ValueError(f"{np.count_nonzero(~np.isfinite(x))} samples are NaN or infinite: integers cannot hold them")
+        raise ValueError(
+            f"{np.count_nonzero(~np.isfinite(x))} samples are NaN or infinite: mark them as damage "
+            "or choose a float format"
+        )
     scale = 2.0 ** (bits - 1)
     rounded = np.rint(x * scale)
     clipped = (rounded < -scale) | (rounded > scale - 1.0)

@@ -124,8 +124,8 @@ def _encode_again(reader: Reader, target: Target, partial: Path, patches: Iterab
     if target.container != "FLAC":
         clipped = encode(partial, target, shape, blocks)
     else:
-        tag, kept = flac.kept_blocks(info.path) if info.container == "FLAC" else (b"", [])
-        clipped = encode_flac(partial, target, shape, blocks, tag, kept)
+        metadata = flac.kept(info.path) if info.container == "FLAC" else flac.Kept()
+        clipped = encode_flac(partial, target, shape, blocks, metadata)
     if target.container in LOSSY:
         return clipped, info.frames * info.channels, ""
     outside, changed = _compare(info, target, partial, overlay)
@@ -133,14 +133,12 @@ def _encode_again(reader: Reader, target: Target, partial: Path, patches: Iterab
     return clipped - outside, changed, note
 
 
-def encode_flac(
-    path: Path, target: Target, shape: Shape, blocks: Iterable[Floats], tag: bytes, kept: list[bytes]
-) -> int:
-    """Write a FLAC file that carries metadata blocks of another; arguments and result as in `encode`."""
+def encode_flac(path: Path, target: Target, shape: Shape, blocks: Iterable[Floats], metadata: flac.Kept) -> int:
+    """Write a FLAC file that carries the metadata of another; arguments and result as in `encode`."""
     frames = path.with_name(path.name + ".frames")
     try:
         clipped = encode(frames, target, shape, blocks)
-        flac.assemble(frames, path, tag, kept)
+        flac.assemble(frames, path, metadata)
     finally:
         frames.unlink(missing_ok=True)
     return clipped
@@ -159,10 +157,12 @@ def _compare(info: Info, target: Target, partial: Path, overlay: Overlay) -> tup
             raise AudioError(f"'{info.path}' did not survive being written as {target.container}: nothing was written")
         for start, stop in old.blocks():
             mask = overlay.mask(start, stop, info.channels)
-            raw, beyond = codec.encode(np.where(mask, 0.0, old.read(start, stop)))
+            x = old.read(start, stop)
+            x[mask & ~np.isfinite(x)] = 0.0  # what was damaged need not fit the new sample format
+            raw, beyond = codec.encode(x)
             differs = codec.codes(np.ascontiguousarray(raw).reshape(-1), info.channels) != new.codes(start, stop)
             if (differs & ~mask).any():
                 raise AudioError(f"samples of '{info.path}' outside the patches changed in {target.container}")
             changed += int(np.count_nonzero(differs))
-            outside += int(np.count_nonzero(beyond))
+            outside += int(np.count_nonzero(beyond & ~mask))
     return outside, changed

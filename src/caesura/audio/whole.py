@@ -109,8 +109,8 @@ def _anew(path: Path, target: Target, sample_rate: int, samples: Floats, source:
     with replacing(destination(path), force=force) as partial:
         if target.container == "FLAC":
             moved = source is not None and (source.frames, source.sample_rate) != (frames, sample_rate)
-            tag, kept = flac.kept_blocks(source.path, without=("CUESHEET",) * moved) if source else (b"", [])
-            clipped = encode_flac(partial, target, shape, blocks, tag, kept)
+            metadata = flac.kept(source.path, without=("CUESHEET",) * moved) if source else flac.Kept()
+            clipped = encode_flac(partial, target, shape, blocks, metadata)
         elif source is not None and target.container not in LOSSY:
             before, after, note = carried_chunks(source, target.container, shape)
             clipped = encode(partial, target, shape, blocks, before=before, after=after)

@@ -7,9 +7,9 @@ are one or two steps. A gap cuts through moving sound. So each edge of a run is 
     s = max over 0.5 ms beside the edge of |y|  /  max(RATIO r(y), STEPS q, FAINT),
 
 y being x and d for zeros, d with the jump into the run for a held value, and r(y) the second lowest rms of y in the
-four spans of 5 ms beside the edge. s < 1 where a sound has faded or stopped before the run. Zeros are damage when
-s >= 1 at both edges. A value may be held from the quiet top of a wave on, but then it is left with a jump: held
-values are damage when s_1 s_2 >= 2 and neither is under 0.4. The start and the end of the recording are no edges.
+four spans of 5 ms beside the edge. A straight fade has s = 1/3, whatever its length. A run is damage when both edges
+have s >= 1, or when one is so clear that s_1 s_2 >= 2 and the other not under 0.6 (zeros) or 0.4 (a value may be
+held from the quiet top of a wave on). The start and the end of the recording are no edges.
 
 References:
     none; the reasoning is above.
@@ -38,7 +38,7 @@ FAR_SPANS = 4
 RATIO = 0.2
 STEPS = 4.0
 FAINT = 1e-4  # of full scale: a sound that stops at -80 dB has faded
-HELD_PRODUCT, HELD_LEAST = 2.0, 0.4
+PRODUCT, LEAST, LEAST_HELD = 2.0, 0.6, 0.4
 SURE_SECONDS, UNSURE = 0.001, 1.5  # a shorter run needs edges that are so many times clearer
 REST_SECONDS = 0.25  # a longer run may be a rest between two cut notes: both edges must be clearer
 CLIPPED_RUN = 3
@@ -101,8 +101,9 @@ def weigh(piece: Piece, sample_rate: int, sensitivity: float) -> float:
     seconds = (piece.stop - piece.start) / sample_rate
     needed = (1.0 + seconds / REST_SECONDS) * (1.0 if seconds >= SURE_SECONDS else UNSURE)
     low, high = sorted((piece.before, piece.after))
-    if piece.value != 0.0 and seconds >= SURE_SECONDS:
-        low = min(math.sqrt(low * high / HELD_PRODUCT), low / HELD_LEAST)
+    if seconds >= SURE_SECONDS:
+        least = LEAST if piece.value == 0.0 else LEAST_HELD
+        low = max(low, min(math.sqrt(low * high / PRODUCT), low / least))
     s = sensitivity * low / needed
     return s**2 / (1.0 + s**2)
 
@@ -158,7 +159,7 @@ def _spans(positions: NDArray[np.intp]) -> list[Span]:
 def _surrounding_peaks(x: Array, reach: int) -> Array:
     peaks = np.abs(x).reshape(-1, reach).max(axis=1)
     wide = np.concatenate([peaks[:1], peaks, peaks[-1:]])
-    return np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
+    return np.asarray(np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:]))
 
 
 def _piece(x: Array, sample_rate: int, span: Span, inside: Span) -> Piece:

@@ -32,7 +32,7 @@ KINDS = ("nan", "silence", "held", "dropout", "click", "clipping")
 MARGIN_SECONDS = 0.7  # longer than a dropout with its surroundings
 MARGINS_PER_BLOCK = 16  # so that an eighth is read twice
 DISTURBED_SECONDS = 0.003  # models are disturbed that far from the edge of a gap: no clicks there
-NOT_NOTICED = 0.5  # confidence of what is just not damage
+JUST_DAMAGE = 0.5  # confidence
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,11 @@ def detect(
         ValueError: an unknown kind, or a sensitivity that is not positive.
     """
     channels = np.array(x, dtype=np.float64, ndmin=2, copy=None)
-    return detect_blocks(
-        lambda start, stop: channels[:, start:stop], channels.shape[1], sample_rate, kinds=kinds, sensitivity=sensitivity
-    )
+
+    def read(start: int, stop: int) -> Array:
+        return channels[:, start:stop]
+
+    return detect_blocks(read, channels.shape[1], sample_rate, kinds=kinds, sensitivity=sensitivity)
 
 
 def detect_blocks(
@@ -151,13 +153,13 @@ def _look(
     channel.pieces += [_owned(p, block) for p in pieces if p.start < block.core[1] and p.stop > block.core[0]]
     found: list[_Finding] = []
     if wanted & {"clipping", "click", "held"}:
-        reach = (block.x.shape[1]) // round(block.x.shape[1] / block.core[0])
-        found += [_Finding(*span, "clipping", _certainty(span)) for span in clipped(x, sample_rate, block.inside, reach)]
+        tops = clipped(x, sample_rate, block.inside, block.core[0])
+        found += [_Finding(start, stop, "clipping", _certainty(start, stop)) for start, stop in tops]
     if "dropout" in wanted:
-        found += [_Finding(d.start, d.stop, "dropout", d.confidence) for d in find_dropouts(x, sample_rate, sensitivity)]
+        dips = find_dropouts(x, sample_rate, sensitivity)
+        found += [_Finding(d.start, d.stop, "dropout", d.confidence) for d in dips]
     if "click" in wanted:
-        clicks = find_clicks(x, sample_rate, sensitivity)
-        found += [_Finding(c.start, c.stop, "click", c.strength**2 / (1.0 + c.strength**2)) for c in clicks]
+        found += [_Finding(c.start, c.stop, "click", c.confidence) for c in find_clicks(x, sample_rate, sensitivity)]
     channel.found += [
         _Finding(f.start + block.origin, f.stop + block.origin, f.kind, f.confidence)
         for f in found
@@ -165,9 +167,9 @@ def _look(
     ]
 
 
-def _certainty(span: Span) -> float:
+def _certainty(start: int, stop: int) -> float:
     """Three equal samples at the extreme level may be chance, ten are not."""
-    return 1.0 - 0.5 ** (span[1] - span[0] - 1)
+    return 1.0 - 0.5 ** (stop - start - 1)
 
 
 def _bridged(x: Array, bad: list[Span]) -> Array:
@@ -207,8 +209,8 @@ def _settle(
     tops = {(f.start, f.stop) for f in channel.found if f.kind == "clipping"}
     bridges = [(f.start - 2, f.stop + 2) for f in broken]
     pieces = [p for p in join(channel.pieces) if (p.start, p.stop) not in tops]
-    gaps = [_gap(p, weigh(p, sample_rate, sensitivity)) for p in pieces if not _touches([(p.start, p.stop)], bridges)[0]]
-    gaps = [g for g in gaps if g.confidence >= NOT_NOTICED]
+    gaps = [_gap(p, weigh(p, sample_rate, sensitivity)) for p in pieces]
+    gaps = _away([g for g in gaps if g.confidence >= JUST_DAMAGE], bridges)
     damaged = [(f.start, f.stop) for f in broken + gaps]
     found = [f for f in channel.found if f.kind == "clipping"]
     dropouts = _away([f for f in channel.found if f.kind == "dropout"], damaged)
@@ -253,4 +255,8 @@ def _labels(channels: list[list[_Finding]]) -> list[Label]:
             labels.append(Label(Region(start, stop), kind, round(min(sure.values()), 3)))
         else:
             labels += [Label(Region(start, stop, channel=c), kind, round(v, 3)) for c, v in sure.items()]
-    return sorted(labels, key=lambda label: (label.region.start, label.region.stop, label.kind, label.region.channel or 0))
+    return sorted(labels, key=_order)
+
+
+def _order(label: Label) -> tuple[int, int, str, int]:
+    return label.region.start, label.region.stop, label.kind, label.region.channel or 0
