@@ -4,7 +4,8 @@
     click    y = x + a w          w white Gaussian, a the local level times 10^(level/20)
     dropout  y = g x              g falls by `depth` dB and comes back over raised-cosine edges
     clip     y = max(-c, min(x, c))
-    packets  a two-state Markov chain (Gilbert-Elliott): good -> lost with probability `loss`, lost -> good with `recovery`
+    packets  a two-state Markov chain (Gilbert-Elliott): good -> lost with probability `loss`, lost -> good with
+             `recovery`
 
 Every function leaves its argument alone and returns the damaged copy with one label per damaged span. Damage of a
 given count is put only where there is sound, so that it is damage and not a longer rest.
@@ -243,11 +244,12 @@ def _place(
     beside = min(apart, round(LEVEL_SECONDS * sample_rate))
     samples = x.shape[1]
     placed: list[Span] = []
+    taken = np.zeros(samples, dtype=bool)
     for length in sorted((int(n) for n in lengths), reverse=True):
         starts = np.arange(apart, samples - apart - length + 1)
         starts = starts[silent[starts + length + beside] == silent[starts - beside]]
-        for start, stop in placed:
-            starts = starts[(starts + length + apart <= start) | (starts >= stop + apart)]
+        crowded = np.concatenate([[0], np.cumsum(taken)])
+        starts = starts[crowded[starts + length + apart] == crowded[starts - apart]]
         if not starts.size:
             raise ValueError(
                 f"{lengths.size} spans of up to {lengths.max()} samples do not fit where there is sound: "
@@ -255,6 +257,7 @@ def _place(
             )
         start = int(rng.choice(starts))
         placed.append((start, start + length))
+        taken[start : start + length] = True
     return sorted(placed)
 
 

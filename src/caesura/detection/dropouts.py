@@ -37,11 +37,12 @@ BANDS = (0.0, 400.0, 1000.0, 2000.0, 3500.0, 5500.0, 8000.0)  # hertz
 NOISE = 0.6 / 32768.0  # dither of 16-bit audio
 SHORTEST, LONGEST = 8, 320  # hops
 SUSPECTED = 8.0  # dB of fall and of rise that make an edge worth a look
+FADING = 6.0  # dB that the level changes within 20 ms beside the edges of a rest between two fades
 APART = 6  # hops between two edges of the same direction
 INSIDE = 6.0  # dB that every moment of a dropout lies below the level before it
 FAINT, CLEAR = 12.0, 15.0  # dB over the noise where a band starts to count, and over how many more it counts fully
 LEAD = 12  # hops at either end of a block without an edge
-START_SHIFT, STOP_SHIFT = -0.0015, 0.0015  # seconds from the steepest point to the end of an edge
+START_SHIFT, STOP_SHIFT = -0.003, 0.003  # seconds from the steepest point to the end of an edge of 2 to 5 ms
 INTERCEPT = -8.39
 WEIGHTS = {"drop": 0.186, "mismatch": -0.063, "speed": 4.39, "length": 0.072, "uneven": -0.2, "unequal": -0.05}
 
@@ -70,6 +71,8 @@ def find_dropouts(x: Array, sample_rate: int, sensitivity: float) -> list[Dropou
     levels = _levels(x, sample_rate, hop)
     found = []
     for fall, rise in _pairs(levels):
+        if _fades(levels, fall, rise):
+            continue
         odds = INTERCEPT + sum(WEIGHTS[k] * v for k, v in _features(levels, fall, rise).items())
         confidence = 1.0 / (1.0 + math.exp(-odds - 4.0 * math.log(sensitivity)))
         if confidence >= 0.5:
@@ -178,6 +181,17 @@ def _features(levels: Array, t: int, r: int) -> dict[str, float]:
         "uneven": min(max(uneven_fall, uneven_rise), 15.0),
         "unequal": min(abs(fall - rise), 20.0),
     }
+
+
+def _fades(levels: Array, t: int, r: int) -> bool:
+    """Whether the level was falling long before and goes on rising after: a rest between two fades."""
+    before, after = levels[:, max(t - 9, 0) : t - 2].mean(axis=1), levels[:, r + 3 : r + 10].mean(axis=1)
+    earlier, later = levels[:, max(t - 30, 0) : max(t - 15, 1)], levels[:, r + 16 : r + 31]
+    if not later.size:
+        return False
+    fall = float(_weights(earlier.mean(axis=1)) @ (earlier.mean(axis=1) - before))
+    rise = float(_weights(later.mean(axis=1)) @ (later.mean(axis=1) - after))
+    return min(fall, rise) > FADING
 
 
 def _speed(levels: Array, t: int, weights: Array) -> float:

@@ -1,0 +1,1 @@
+"""Damage, corpora and synthesis: what methods are measured on and trained with."""
