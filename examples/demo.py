@@ -37,7 +37,8 @@ def main() -> None:
     (ROOT / OUT).mkdir(exist_ok=True)
     caesura("detect", str(DAMAGED), "-o", out["damage.txt"], "--force")
     caesura(
-        *("restore", str(DAMAGED), "-o", out["repaired.wav"], "--gaps", out["damage.txt"], "--quality", "best"),
+        *("restore", str(DAMAGED), "-o", out["repaired.wav"], "--gaps", out["damage.txt"]),
+        *("--quality", "best", "--max-gap", "0.15"),
         *("--report", out["report.json"], "--picture", out["picture.png"], "--force"),
     )
     caesura("verify", str(DAMAGED), out["repaired.wav"], "--gaps", out["damage.txt"])

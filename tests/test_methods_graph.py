@@ -1,5 +1,7 @@
 """Long gaps filled from the recording itself: what repeats is found, what does not is refused."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,11 +59,11 @@ def test_an_exact_repetition_is_copied_to_the_sample(channels: int) -> None:
     restored, (found,) = fill(x, GAP)
     assert found.filled
     assert found.parameters["shift_s"] == [-10.0]
-    assert "copied from 10.000 s earlier" in found.why
+    assert f"copied from {GAP.start / RATE - 10.0:.3f}-{GAP.stop / RATE - 10.0:.3f} s" in found.why
     assert np.array_equal(restored, x)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(start=st.integers(15 * RATE, 17 * RATE), seconds=st.floats(0.2, 2.0))
 def test_the_repetition_is_found_wherever_the_gap_lies(start: int, seconds: float) -> None:
     x = noise(with_repeat(), 1e-4)
@@ -69,7 +71,7 @@ def test_the_repetition_is_found_wherever_the_gap_lies(start: int, seconds: floa
     assert found.parameters["shift_s"] == [-10.0]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(start=st.integers(5 * RATE, 9 * RATE), length=st.integers(1, RATE))
 def test_no_source_reaches_into_another_gap(start: int, length: int) -> None:
     other = Region(start, start + length)
@@ -79,10 +81,8 @@ def test_no_source_reaches_into_another_gap(start: int, length: int) -> None:
     assert [n.region for n in notes] == [other, GAP]
     for n in notes:
         shifts = [round(s * RATE) for s in n.parameters["shift_s"]]
-        join = n.region.length if n.parameters["join_s"] is None else round(n.parameters["join_s"] * RATE)
-        ends = [n.region.start, n.region.start + join, n.region.stop][: len(shifts) + 1]
-        ends[-1] = n.region.stop
-        for a, b, shift in zip(ends, ends[1:], shifts, strict=True):
+        joins = [] if n.parameters["join_s"] is None else [n.region.start + round(n.parameters["join_s"] * RATE)]
+        for (a, b), shift in zip(itertools.pairwise([n.region.start, *joins, n.region.stop]), shifts, strict=True):
             for gap in (GAP, other):
                 assert b + shift <= gap.start or a + shift >= gap.stop
 
@@ -150,12 +150,13 @@ def test_a_softer_source_is_brought_to_the_level_of_the_gap() -> None:
 @pytest.mark.parametrize("place", ["start", "end"])
 def test_a_gap_at_an_end_is_filled_from_one_side(place: str) -> None:
     theme = melody(1, 6)
-    x = noise(np.concatenate([theme, melody(3, 4), theme], axis=1), 1e-4)
+    x = noise(np.concatenate([melody(2, 1), theme, melody(3, 4), theme, melody(4, 1)], axis=1), 1e-4)
+    x = x[:, 2 * RATE :] if place == "start" else x[:, : -2 * RATE]
     region = Region(0, RATE) if place == "start" else Region(x.shape[1] - RATE, x.shape[1])
-    # A frame at the very end of the file has no room to be moved, so the outer repetition is the one that serves.
-    restored, (found,) = fill(x, region, reach=3.0)
-    assert np.isfinite(restored).all()
-    assert found.filled == ("copied" in found.why)
+    restored, (found,) = fill(x, region)
+    assert found.parameters["shift_s"] == [10.0 if place == "start" else -10.0]
+    error = restored - x
+    assert np.std(error[:, region.start : region.stop]) < 0.01 * np.std(x)
 
 
 def test_the_edges_cannot_be_heard() -> None:
@@ -179,8 +180,10 @@ def test_levels_follow_the_gain_and_pitch_does_not() -> None:
     x = noise(melody(1, 2), 1e-2)
     mask = np.ones(x.shape, bool)
     one, two = features(x, mask, RATE), features(2.0 * x, mask, RATE)
-    assert np.allclose(two.level - one.level, 20.0 * np.log10(2.0), atol=1e-3)
-    assert np.allclose(two.pitch, one.pitch, atol=1e-3)
+    sounding = one.level > -80.0  # nearer to the floor of -120 dB it counts
+    assert np.allclose((two.level - one.level)[sounding], 20.0 * np.log10(2.0), atol=0.01)
+    assert np.allclose(two.pitch[sounding], one.pitch[sounding], atol=0.1)
+    assert np.median(np.abs(two.pitch - one.pitch)[sounding]) < 1e-3
 
 
 @pytest.mark.parametrize("frequency", [431.0, 440.0, 450.0])
@@ -207,16 +210,22 @@ def test_a_frame_hears_only_its_own_samples() -> None:
     assert np.array_equal(one.level[0, same], two.level[0, same])
 
 
-def test_the_cost_of_a_repetition_is_zero_and_of_nothing_known_infinite() -> None:
-    x = with_repeat()
-    problem = Problem(x, (GAP,), RATE)
+def test_a_repetition_costs_nothing_and_what_is_not_known_cannot_be_compared() -> None:
+    x = np.concatenate([with_repeat()[:, : 10 * RATE]] * 2, axis=1)[:, : 19 * RATE]
+    x = x[:, : x.shape[1] // 256 * 256]
+    problem = Problem(x, (Region(16 * RATE, 17 * RATE),), RATE)
     heard = features(problem.y, problem.mask, RATE)
-    near = similarity(heard, GAP.start, GAP.stop, reach=RATE, decay=RATE / 2)
+    near = similarity(heard, 16 * RATE, 17 * RATE, reach=RATE, decay=RATE / 2)
     assert near is not None
-    there = heard.frames - 1 - 10 * RATE / heard.hop
-    k = int(np.argmin(near.before + near.after))
-    assert abs(k - there) < 1.0
-    assert not np.isfinite(near.before[0])
+    first = int(np.flatnonzero(near.weights.any(axis=0))[0])
+    frames = np.arange(first, np.flatnonzero(near.weights.any(axis=0))[-1] + 1)
+    cut = slice(frames[0] * heard.hop - 10 * RATE, frames[-1] * heard.hop + heard.window - 10 * RATE)
+    source = near.of(features(x[:, cut], np.ones((1, cut.stop - cut.start), bool), RATE))
+    before, after, inside = near.costs(first, source)
+    assert before == pytest.approx(0.0, abs=1e-3)
+    assert after == pytest.approx(0.0, abs=1e-3)
+    assert inside == np.inf
+    assert near.between(near.at(np.array([-1])), near.at(np.array([0])))[0] == np.inf
     assert similarity(features(problem.y, problem.mask & False, RATE), 0, RATE, reach=RATE, decay=RATE) is None
 
 

@@ -156,6 +156,16 @@ def test_crop_shifts_regions_and_keeps_the_guide_in_step() -> None:
     assert np.array_equal(crop.guide, (x + 1.0)[:, 120:500])
 
 
+def test_what_is_not_a_target_is_unknown_and_not_to_be_filled() -> None:
+    problem = Problem(noise(1, 1000), (Region(100, 150), Region(400, 600)), RATE)
+    crop = problem.crop(90, 700, (Region(400, 600),))
+    assert crop.gaps == (Region(310, 510),)
+    assert crop.unknown == (Region(10, 60),)
+    assert not crop.mask[0, 10:60].any()
+    assert crop.start == 90
+    assert crop.crop(300, 600).start == 390
+
+
 def test_channel_keeps_only_its_own_regions() -> None:
     problem = Problem(noise(2, 100), (Region(0, 5), Region(20, 30, channel=1)), RATE)
     assert problem.channel(0).gaps == (Region(0, 5),)

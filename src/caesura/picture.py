@@ -96,6 +96,7 @@ def _draw_row(row: Sequence[Any], stretch: Span, fills: Sequence[Fill], old: Rea
 
 def _mark(ax: Axes, stretch: Span, fills: Sequence[Fill], rate: int) -> None:
     ax.tick_params(labelsize=7)
+    ax.locator_params(axis="x", nbins=4)
     ax.set_xlabel("s", fontsize=8)
     for fill in fills:
         region = fill.region

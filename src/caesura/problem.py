@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.box import band_part
-from caesura.region import Region, Span, gaps_of, merge, runs
+from caesura.region import Region, Span, clipped, gaps_of, merge, runs
 
 MAX_CHANNELS = 64  # more than this is an array with its axes swapped, not a recording
 RESAMPLER_HALF_LENGTH = 100  # samples at the lower of two rates: soxr's HQ filter rings below 1e-7 from there on
@@ -53,6 +53,10 @@ class Problem:
     """What a listener would call the sound."""
     noise: float = 0.0
     """Standard deviation of the noise on the reliable samples."""
+    unknown: tuple[Region, ...] = ()
+    """Gaps that are not to be filled here and hold nothing to go by either, such as another window's."""
+    start: int = 0
+    """Position of the first sample in the recording, for what a method has to say of places."""
     observed: bool = field(default=False, repr=False)
     """True when `y` already lacks what the regions cover; set by `crop` and `at`."""
 
@@ -60,7 +64,7 @@ class Problem:
         y = np.array(self.y, dtype=np.float64, ndmin=2)
         _check_shape(y, self.sample_rate)
         regions = tuple(sorted(self.regions, key=Region.order))
-        for region in regions:
+        for region in (*regions, *self.unknown):
             _check_region(region, y.shape)
         object.__setattr__(self, "regions", regions)
         y[~self._mask(y.shape)] = 0.0
@@ -98,26 +102,38 @@ class Problem:
         """Number of samples per channel."""
         return int(self.y.shape[1])
 
-    def crop(self, start: int, stop: int) -> Problem:
+    def crop(self, start: int, stop: int, targets: Sequence[Region] | None = None) -> Problem:
         """The problem between samples `start` and `stop`; regions are cut at the edges.
 
         A box that sticks out keeps only its inner part, so crop around whole boxes.
+
+        Args:
+            start: first sample.
+            stop: one past the last sample.
+            targets: the regions to fill, where that is not all of them; the other gaps become unknown.
         """
         start, stop = max(start, 0), min(stop, self.samples)
-        inside = (r for r in self.regions if r.start < stop and r.stop > start)
-        regions = tuple(
-            dataclasses.replace(r, start=max(r.start, start) - start, stop=min(r.stop, stop) - start) for r in inside
+        wanted = (*self.gaps, *self.boxes) if targets is None else tuple(targets)
+        left = [gap for gap in self.gaps if gap not in wanted]
+        return dataclasses.replace(
+            self,
+            y=self.y[:, start:stop],
+            regions=clipped(wanted, start, stop),
+            unknown=clipped((*self.unknown, *left), start, stop),
+            guide=None if self.guide is None else self.guide[:, start:stop],
+            start=self.start + start,
+            observed=True,
         )
-        guide = None if self.guide is None else self.guide[:, start:stop]
-        return dataclasses.replace(self, y=self.y[:, start:stop], regions=regions, guide=guide, observed=True)
 
     def channel(self, index: int) -> Problem:
         """The problem of one channel alone."""
-        regions = tuple(
-            dataclasses.replace(r, channel=None) for r in self.regions if r.channel is None or r.channel == index
+        regions, unknown = (
+            tuple(dataclasses.replace(r, channel=None) for r in group if r.channel in (None, index))
+            for group in (self.regions, self.unknown)
         )
         guide = None if self.guide is None else self.guide[min(index, len(self.guide) - 1)][None]
-        return dataclasses.replace(self, y=self.y[index][None], regions=regions, guide=guide, observed=True)
+        y = self.y[index][None]
+        return dataclasses.replace(self, y=y, regions=regions, unknown=unknown, guide=guide, observed=True)
 
     def at(self, sample_rate: int) -> Problem:
         """The problem at another rate; gaps are widened by the filter, which smears their zeros into the context."""
@@ -128,9 +144,20 @@ class Problem:
         ratio = sample_rate / self.sample_rate
         y = resample(self.y, self.sample_rate, sample_rate)
         margin = math.ceil(RESAMPLER_HALF_LENGTH * max(1.0, ratio))
-        regions = tuple(_rescaled(r, ratio, margin if r.is_gap else 0, y.shape[1]) for r in self.regions)
-        guide = None if self.guide is None else resample(self.guide, self.sample_rate, sample_rate)
-        return dataclasses.replace(self, y=y, regions=regions, sample_rate=sample_rate, guide=guide, observed=True)
+        regions, unknown = (
+            tuple(_rescaled(r, ratio, margin if r.is_gap else 0, y.shape[1]) for r in group)
+            for group in (self.regions, self.unknown)
+        )
+        return dataclasses.replace(
+            self,
+            y=y,
+            regions=regions,
+            unknown=unknown,
+            sample_rate=sample_rate,
+            guide=None if self.guide is None else resample(self.guide, self.sample_rate, sample_rate),
+            start=round(self.start * ratio),
+            observed=True,
+        )
 
     def paste(self, estimate: NDArray[np.float64], fade: int = 0) -> NDArray[np.float64]:
         """Put an estimate (channels, samples) into the observation.
@@ -160,7 +187,7 @@ class Problem:
 
     def _mask(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         mask = np.ones(shape, dtype=bool)
-        for region in self.regions:
+        for region in (*self.regions, *self.unknown):
             if region.is_gap:
                 mask[_rows(region), region.start : region.stop] = False
         return mask

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Region", "Span", "gaps_of", "merge", "runs"]
+__all__ = ["Region", "Span", "clipped", "gaps_of", "merge", "runs"]
 
 import dataclasses
 import math
@@ -54,6 +54,15 @@ class Region:
     def shifted(self, offset: int) -> Region:
         """The same region `offset` samples later."""
         return dataclasses.replace(self, start=self.start + offset, stop=self.stop + offset)
+
+
+def clipped(regions: Iterable[Region], start: int, stop: int) -> tuple[Region, ...]:
+    """What of the regions lies between two samples, counted from the first of them."""
+    return tuple(
+        dataclasses.replace(r, start=max(r.start, start) - start, stop=min(r.stop, stop) - start)
+        for r in regions
+        if r.start < stop and r.stop > start
+    )
 
 
 def gaps_of(regions: Iterable[Region], channels: int) -> tuple[Region, ...]:

@@ -21,7 +21,8 @@ from caesura.audio import Patch, Reader, open_audio, resample, splice
 from caesura.inpainter import Inpainter, Progress, name_of, silent
 from caesura.labels import Label
 from caesura.methods import settings_of
-from caesura.problem import Problem, Region, gaps_of, runs
+from caesura.problem import Problem
+from caesura.region import Region, clipped, gaps_of, runs
 from caesura.report import Report
 from caesura.restoration import Fill, changed, check, fill_windows
 from caesura.verify import verify
@@ -121,20 +122,16 @@ def _crop(
     window: Window, targets: Sequence[Region], reader: Reader, text: str, hear: Guide | None, inpainter: Inpainter
 ) -> Problem:
     y = reader.read(window.start, window.stop)
-    near = [r for r in targets if r.start < window.stop and r.stop > window.start]
-    inside = [
-        dataclasses.replace(
-            r, start=max(r.start, window.start) - window.start, stop=min(r.stop, window.stop) - window.start
-        )
-        for r in near
-    ]
-    broken = [Region(*span, channel=c) for c, row in enumerate(y) for span in runs(~np.isfinite(row))]
+    others = clipped((r for r in targets if r.is_gap and r not in window.targets), window.start, window.stop)
+    broken = (Region(*span, channel=c) for c, row in enumerate(y) for span in runs(~np.isfinite(row)))
     problem = Problem(
         np.nan_to_num(y, nan=0.0, posinf=0.0, neginf=0.0),
-        (*inside, *broken),
+        clipped(window.targets, window.start, window.stop),
         reader.info.sample_rate,
         guide=None if hear is None else hear(window),
         text=text,
+        unknown=(*others, *broken),
+        start=window.start,
     )
     check(window.targets, problem, inpainter)
     return problem

@@ -76,7 +76,7 @@ def restore(
     targets = (*problem.gaps, *problem.boxes)
     check(targets, problem, inpainter)
     windows = plan(targets, problem.samples, problem.sample_rate, inpainter.accepts, fade=fade)
-    crops = (problem.crop(window.start, window.stop) for window in windows)
+    crops = (problem.crop(window.start, window.stop, window.targets) for window in windows)
     restored = np.array(problem.y)
     fills: list[Fill] = []
     for window, (pasted, found) in zip(

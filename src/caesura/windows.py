@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from caesura.inpainter import Accepts, Unsupported
 from caesura.problem import Region
 
-LONGEST = 10.0  # seconds: regions are gathered into one window up to this length
+LONGEST = 10.0  # seconds: regions are gathered into one window as long as they lie within this span
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def plan(regions: Sequence[Region], samples: int, sample_rate: int, accepts: Acc
     if accepts.context is None and accepts.window is None:
         return [Window(0, samples, tuple(ordered))]
     context = max(_context(accepts, sample_rate), fade)
-    limit = math.floor((accepts.window or LONGEST) * sample_rate)
+    limit = math.floor(accepts.window * sample_rate) if accepts.window else round(LONGEST * sample_rate) + 2 * context
     return [_window(cluster, context, limit, samples, accepts) for cluster in _clusters(ordered, context, limit)]
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 __all__ = ["app", "main"]
 
+import os
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    # The vectors here are too short to share: threads that wait for each other made a restore ten times slower.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = app(list(arguments) if arguments is not None else None, prog_name="caesura", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):

@@ -1,0 +1,32 @@
+"""Autoregressive models of sound: estimation across gaps, interpolation, extrapolation.
+
+A model is its polynomial a = [1, a_1, ..., a_p]; its residual is e[n] = sum_i a_i x[n-i].
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Glide",
+    "Model",
+    "burg",
+    "conditional_mean",
+    "confidence",
+    "experts",
+    "extrapolate",
+    "find_glide",
+    "fit",
+    "interpolate",
+    "polynomials",
+    "reflections",
+    "rehearse",
+    "residual",
+    "segments",
+    "spans",
+    "weighted",
+]
+
+from caesura.autoregression.burg import Model, burg, fit, polynomials, reflections
+from caesura.autoregression.context import segments, spans
+from caesura.autoregression.glide import Glide, find_glide
+from caesura.autoregression.interpolation import conditional_mean, extrapolate, interpolate, residual
+from caesura.autoregression.mixture import confidence, experts, rehearse, weighted

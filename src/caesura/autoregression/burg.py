@@ -1,0 +1,137 @@
+"""Burg's method over several segments: one autoregressive model of everything that is known, nothing of what is not.
+
+At stage m the forward errors f and the backward errors g of every segment give one reflection coefficient,
+
+    k_m = -2 sum_s sum_n f[n] g[n-1] / sum_s sum_n (f[n]^2 + g[n-1]^2),
+
+with the sums taken over all segments s, so that no product ever reaches across a gap; then f[n] += k g[n-1] and
+g[n] = g[n-1] + k f[n]. The Levinson recursion turns k_1..k_p into the polynomial a = [1, a_1, ..., a_p] whose residual
+e[n] = sum_i a_i x[n-i] is white. |k_m| <= 1 by construction, so the model is stable.
+
+References:
+    J. P. Burg, "Maximum entropy spectral analysis", PhD thesis, Stanford 1975.
+    S. de Waele, P. M. T. Broersen, "The Burg algorithm for segments", IEEE Trans. Signal Processing 48, 2000.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Model", "burg", "fit", "polynomials", "reflections"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+PREDICTABLE = 1e-15  # of the power: what is left after prediction is then rounding, not signal
+RESUM = 16  # stages after which the power is summed afresh, so that rounding cannot build up in its recursion
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An autoregressive model."""
+
+    a: Array
+    """Polynomial (order + 1,), starting with 1."""
+    variance: float = 1.0
+    """Power of the residual."""
+
+    @property
+    def order(self) -> int:
+        """Number of coefficients."""
+        return int(self.a.size - 1)
+
+
+def fit(segments: Sequence[Array], orders: Sequence[int]) -> list[Model]:
+    """Models of several orders of the same segments, for the price of the highest.
+
+    Args:
+        segments: see `burg`.
+        orders: any number of them, in any order.
+
+    Returns:
+        one model per order; silence has the variance 0.
+    """
+    k = reflections(segments, max(orders, default=0))
+    count = sum(x.size for x in segments)
+    power = sum(float(x @ x) for x in segments) / max(count, 1)
+    left = np.concatenate([[1.0], np.maximum(np.cumprod(1.0 - k**2), PREDICTABLE)])
+    return [Model(a, power * float(left[m])) for m, a in zip(orders, polynomials(k, orders), strict=True)]
+
+
+def burg(segments: Sequence[Array], order: int) -> Array:
+    """The autoregressive polynomial that predicts all segments best, forwards and backwards.
+
+    Args:
+        segments: one-dimensional arrays of consecutive known samples; those too short to say anything are ignored.
+        order: number of coefficients; what the segments cannot determine is zero.
+
+    Returns:
+        (order + 1,), starting with 1.
+    """
+    return polynomials(reflections(segments, order), [order])[0]
+
+
+def reflections(segments: Sequence[Array], order: int) -> Array:
+    """Reflection coefficients of Burg's method, from which the models of every lower order follow.
+
+    Args:
+        segments: see `burg`.
+        order: number of coefficients.
+
+    Returns:
+        (order,), each within -1 to 1; zero from the order on that the segments cannot determine.
+    """
+    from scipy.linalg.blas import drotm
+
+    k = np.zeros(order)
+    peak = max((float(np.abs(x).max()) for x in segments if x.size > 1), default=0.0)
+    if peak == 0.0:
+        return k
+    # At stage m, f[n] and g[n-1] sit at the same index of a pair; a segment leaves when it is too short.
+    lattice = [((x / peak)[1:], (x / peak)[:-1]) for x in segments if x.size > 1]
+    total = power = _power(lattice)
+    step = np.zeros(5)  # BLAS's modified rotation with the matrix [[1, k], [k, 1]]
+    for m in range(order):
+        if m % RESUM == 0 or not all(f.size for f, _ in lattice):
+            lattice = [pair for pair in lattice if pair[0].size]
+            power = _power(lattice)
+        if power <= PREDICTABLE * total:
+            break
+        cross = 0.0
+        for f, g in lattice:
+            cross += f.dot(g)
+        k[m] = step[2] = step[3] = reflection = min(max(-2.0 * cross / power, -1.0), 1.0)
+        power *= 1.0 - reflection**2
+        for s, (f, g) in enumerate(lattice):
+            drotm(f, g, step, overwrite_x=1, overwrite_y=1)
+            power -= f[0] ** 2 + g[-1] ** 2
+            lattice[s] = f[1:], g[:-1]
+    return k
+
+
+def _power(lattice: Sequence[tuple[Array, Array]]) -> float:
+    return sum(float(f @ f) + float(g @ g) for f, g in lattice)
+
+
+def polynomials(k: Array, orders: Sequence[int]) -> list[Array]:
+    """The models of several orders that share their reflection coefficients.
+
+    Args:
+        k: (highest order,), from `reflections`.
+        orders: each at most `k.size`.
+
+    Returns:
+        one array (order + 1,) per order, starting with 1.
+    """
+    a = np.zeros(k.size + 1)
+    a[0] = 1.0
+    found = {0: a[:1].copy()}
+    wanted = set(orders)
+    for m in range(1, max(orders, default=0) + 1):
+        a[1 : m + 1] += k[m - 1] * a[m - 1 :: -1]
+        if m in wanted:
+            found[m] = a[: m + 1].copy()
+    return [found[m] for m in orders]

@@ -1,0 +1,39 @@
+"""The known samples around a gap.
+
+A context never holds a missing sample: where another gap lies within reach, what is known beyond it becomes a segment
+of its own, and an estimator that takes segments (`burg`) uses it without ever crossing a gap.
+"""
+
+from __future__ import annotations
+
+__all__ = ["segments", "spans"]
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def spans(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Spans (start, stop) over which a one-dimensional boolean array is True."""
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def segments(x: Array, missing: NDArray[np.bool_], start: int, stop: int, reach: int) -> list[Array]:
+    """Known stretches within `reach` of a gap; near one end of the recording the other side reaches further.
+
+    Args:
+        x: (samples,).
+        missing: (samples,), True where a sample is unknown.
+        start: first sample of the gap.
+        stop: one past its last sample.
+        reach: samples on either side.
+
+    Returns:
+        views of `x` in order of time.
+    """
+    before = min(max(reach, 2 * reach - (x.size - stop)), start)
+    after = min(2 * reach - before, x.size - stop)
+    first = start - before
+    return [x[first + a : first + b] for a, b in spans(~missing[first : stop + after])]

@@ -1,0 +1,118 @@
+"""Choose for each gap how it is filled, and leave alone what no method can repair.
+
+    up to 3 ms     clicks: one model of the nearest 1024 samples is enough
+    up to 25 ms    models of 1024, 2048 and 4096 samples on either side
+    longer         and of 8192 and 16384
+
+Boxes go to `janssen_tf`, from 0.25 s on to `nmf`, which keeps the energy up where prediction fades.
+
+With quality "best" the far contexts are used for every gap but clicks, with two models each, a pitch that glides is
+straightened first, and the models are weighted by a rehearsal beside the gap. What is longer than `max_gap` is flagged: on music
+the share of the energy that a fill explains falls under a half between 75 and 100 ms, on speech at 20 ms.
+
+References:
+    A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
+    modeled as autoregressive processes", IEEE Trans. ASSP 34, 1986.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Auto"]
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
+from caesura.methods.janssen_tf import JanssenTf
+from caesura.methods.lsar import Lsar
+from caesura.methods.nmf import Nmf
+from caesura.problem import Problem, Region
+
+CLICK = 0.003  # seconds
+SHORT = 0.025  # seconds
+LONG_BOX = 0.25  # seconds
+NEAR = (1024, 2048, 4096)
+FAR = (1024, 2048, 4096, 8192, 16384)
+
+
+@dataclass(frozen=True)
+class Auto:
+    """Choose by the length of the gap; flag what is too long."""
+
+    quality: Literal["default", "best"] = "default"
+    """How much time to spend: up to 0.05 s for a gap of 20 ms, or ten times as much."""
+    max_gap: float = 0.1
+    """Longest gap in seconds that is filled."""
+    policy: Literal["flag", "fill"] = "flag"
+    """What to do with longer gaps: leave and report them, or fill them all the same."""
+
+    accepts: ClassVar[Accepts] = Accepts(context=1.0, bands=True)
+
+    def __post_init__(self) -> None:
+        if not self.max_gap > 0.0:
+            raise ValueError(f"max_gap={self.max_gap} is not a positive number of seconds")
+
+    def __call__(
+        self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
+    ) -> NDArray[np.float64]:
+        """See `caesura.inpainter.Inpainter`."""
+        estimate = np.array(problem.y)
+        gaps = problem.gaps
+        for done, gap in enumerate(gaps):
+            seconds = gap.length / problem.sample_rate
+            if seconds > self.max_gap and self.policy == "flag":
+                note(Note(gap, why=_too_long(seconds, self.max_gap), refused=True))
+            else:
+                chosen, why = self._choose(seconds)
+                self._fill(problem, gap, chosen, why, estimate, note)
+            progress((done + 1) / len(gaps))
+        if problem.boxes:
+            _fill_boxes(problem, estimate, rng, note)
+        return estimate
+
+    def _choose(self, seconds: float) -> tuple[Lsar, str]:
+        length = f"{1000.0 * seconds:.3g} ms"
+        best = self.quality == "best"
+        if seconds <= CLICK:
+            return Lsar(contexts=(1024,), order=512), f"{length}: a click needs the nearest samples only"
+        if seconds <= SHORT and not best:
+            return Lsar(contexts=NEAR), f"{length}: near contexts"
+        if not best:
+            return Lsar(contexts=FAR), f"{length}: near and far contexts"
+        order = 2048 if seconds <= SHORT else 3072
+        why = f"{length}: near and far contexts, pitch glides straightened, models rehearsed beside the gap"
+        return Lsar(contexts=FAR, order=order, halved=True, glide=True, rehearse=True), why
+
+    def _fill(
+        self, problem: Problem, gap: Region, chosen: Lsar, why: str, estimate: NDArray[np.float64], note: Listener
+    ) -> None:
+        channels = range(problem.channels) if gap.channel is None else [gap.channel]
+        for c in channels:
+            fill, said = chosen.fill(problem, c, gap.start, gap.stop)
+            estimate[c, gap.start : gap.stop] = fill
+            note(dataclasses.replace(said, method="lsar", why=why))
+
+
+def _fill_boxes(problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, note: Listener) -> None:
+    """Fill the boxes of every channel, in place; what was put into the gaps counts as known."""
+    seed = int(rng.integers(2**32))
+    known = dataclasses.replace(problem, y=estimate, regions=problem.boxes, unknown=(), observed=True)
+    for c in range(problem.channels):
+        own = known.channel(c)
+        for choose, name in ((Nmf(), "nmf"), (JanssenTf(), "janssen_tf")):
+            boxes = tuple(b for b in own.boxes if (b.length >= LONG_BOX * problem.sample_rate) == (name == "nmf"))
+            if boxes:
+                # Every channel draws the same noise, so identical channels stay identical.
+                part = dataclasses.replace(own, regions=boxes, observed=True)
+                estimate[c] += choose(part, rng=np.random.default_rng(seed))[0] - part.y[0]
+            for box in boxes:
+                why = f"{box.length / problem.sample_rate:.3g} s by {box.high - box.low:.0f} Hz"
+                note(Note(dataclasses.replace(box, channel=c), method=name, why=why))
+
+
+def _too_long(seconds: float, limit: float) -> str:
+    return f"{seconds:.3g} s is longer than max_gap = {limit:g} s: pass --max-gap or --policy fill to have it filled"
