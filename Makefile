@@ -28,8 +28,8 @@ test: $(VENV)/.dev ## run every test
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 check: $(VENV)/.dev ## ruff, mypy --strict, layering
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples docs
+	$(BIN)/ruff format --check src tests benchmarks examples docs
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py
 

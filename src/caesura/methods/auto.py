@@ -2,7 +2,7 @@
 
     up to 3 ms     clicks: one model of the nearest 1024 samples is enough
     up to 25 ms    models of 1024, 2048 and 4096 samples on either side
-    longer         and of 8192 and 16384
+    longer         and of 8192 and 16384 samples
 
 Boxes go to `janssen_tf`, from 0.25 s on to `nmf`, which keeps the energy up where prediction fades.
 

@@ -36,9 +36,9 @@ from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
 from caesura.methods._sparse import Grid, Neighbourhood, Real, centred_frame, neighbourhood
 from caesura.problem import Problem
 
-SHORTEST_WINDOW = 0.0929  # seconds: 4096 samples at 44.1 kHz
+SHORTEST_WINDOW = 0.05  # seconds, of a gap of no length
+WINDOW_PER_GAP = 2.0  # seconds per second: frames in the middle of the gap must still hear both sides
 LONGEST_WINDOW = 0.3715  # seconds: 16384 samples at 44.1 kHz
-WINDOW_PER_GAP = 2.0  # frames in the middle of the gap must still hear both sides
 TAU = 0.25  # 1 / |D|^2, the longest step that converges with a dual step of 1
 
 PUBLISHED: Mapping[str, Mapping[str, Any]] = {
@@ -55,7 +55,7 @@ class Phain:
     variant: Literal["U", "B"] = "U"
     """Whether the instantaneous frequency is updated (U) or taken from the observation (B)."""
     window: float | None = None
-    """Length of the windows in seconds; None: twice the gap, from 0.09 to 0.37."""
+    """Length of the windows in seconds; None: 0.05 and twice the gap, at most 0.37."""
     overlap: int = 4
     """Windows that cover each sample."""
     updates: int = 10
@@ -83,7 +83,7 @@ class Phain:
         for row, (y, reliable) in enumerate(zip(problem.y, problem.mask, strict=True)):
             gaps = [gap for gap in problem.gaps if gap.channel in (None, row)]
             for done, gap in enumerate(gaps):
-                window = self.window or min(max(WINDOW_PER_GAP * gap.length / rate, SHORTEST_WINDOW), LONGEST_WINDOW)
+                window = self.window or min(SHORTEST_WINDOW + WINDOW_PER_GAP * gap.length / rate, LONGEST_WINDOW)
                 frame = centred_frame(gap, rate, window, overlap=self.overlap, phase="absolute")
                 hood = neighbourhood(y, reliable, gap, frame, extra=1)  # what the first and last frames differ from
                 inside = slice(gap.start - hood.start, gap.stop - hood.start)
