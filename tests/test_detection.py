@@ -114,9 +114,7 @@ def test_one_wrong_sample_is_found() -> None:
 
 
 def test_dropouts_are_found_near_their_edges() -> None:
-    y, truth = dropouts(
-        music(), RATE, count=4, length=(1500, 2500), depth=30.0, edge=70, rng=np.random.default_rng(6)
-    )
+    y, truth = dropouts(music(), RATE, count=4, length=(1500, 2500), depth=30.0, edge=70, rng=np.random.default_rng(6))
     found = regions(detect(quantised(y), RATE), "dropout")
     assert len(found) == len(truth)
     for (start, stop), true in zip(found, truth, strict=True):

@@ -7,8 +7,7 @@
 Boxes go to `janssen_tf`, from 0.25 s on to `nmf`, which keeps the energy up where prediction fades.
 
 With quality "best" the far contexts are used for every gap but clicks, with two models each, a pitch that glides is
-straightened first, and the models are weighted by a rehearsal beside the gap. What is longer than `max_gap` is flagged: on music
-the share of the energy that a fill explains falls under a half between 75 and 100 ms, on speech at 20 ms.
+straightened first, and the models are weighted by a rehearsal beside the gap. What is longer than `max_gap` is flagged.
 
 References:
     A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
@@ -78,7 +77,7 @@ class Auto:
         length = f"{1000.0 * seconds:.3g} ms"
         best = self.quality == "best"
         if seconds <= CLICK:
-            return Lsar(contexts=(1024,), order=512), f"{length}: a click needs the nearest samples only"
+            return Lsar(contexts=(1024,), order=256), f"{length}: a click needs the nearest samples only"
         if seconds <= SHORT and not best:
             return Lsar(contexts=NEAR), f"{length}: near contexts"
         if not best:

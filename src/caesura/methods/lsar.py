@@ -8,7 +8,7 @@ a residual power v_c. The gap minimises all residuals together, each in units of
 one Toeplitz solve and no iterations: the gap never enters the estimate of its own models. Near contexts follow speech,
 far ones resolve music; the sum needs no choice between them. The longer the gap the more the far ones count,
 w_c = c^g with g from 0 at 20 ms to 1/2 at 50 ms. With `rehearse` w_c is also divided by the error of model c on
-stretches beside the gap. With `glide` the pitch is first straightened where it moves.
+stretches beside the gap, to the power 3/2. With `glide` the pitch is first straightened where it moves.
 
 References:
     A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
@@ -45,8 +45,9 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 REFERENCE_RATE = 44100  # hertz at which orders and contexts are stated
-REHEARSED = 8192  # samples of context up to which models are rehearsed; those further out do like the last of them
+REHEARSED = 4096  # samples of context up to which models are rehearsed; those further out do like the last of them
 REHEARSAL = 2048  # samples between the gap and a rehearsal: beside it, but not so near that both share an onset
+SHARPNESS = 1.5  # exponent of the rehearsal's errors; measured flat between 1 and 2
 LONGEST = 16384  # samples of a gap that a Toeplitz solve can take, in a second or two; beyond, both sides are continued
 
 
@@ -123,7 +124,8 @@ class Lsar:
             near = [context for context in contexts if context[0] <= REHEARSED * scale] or contexts[:1]
             errors = rehearse(filled, missing, start, stop, near, round(REHEARSAL * scale))
             if errors is not None and errors.min() > 0.0:
-                weights = weights / np.pad(errors / errors.min(), (0, weights.size - errors.size), mode="edge")
+                ratios = np.pad(errors / errors.min(), (0, weights.size - errors.size), mode="edge")
+                weights = weights / ratios**SHARPNESS
                 fill = _fill(x, missing, start, stop, weighted(models, weights))
         return fill, weighted(models, weights / weights.max())
 
