@@ -39,8 +39,10 @@ docs: $(VENV)/.dev ## write the generated parts of the documentation again
 DATA ?= ../shared/data
 bench: $(VENV)/.dev ## measure again; DATA=folder with standard/ and test/
 	$(BIN)/python benchmarks/standard.py --data $(DATA)/standard
-	$(BIN)/python benchmarks/detection.py --data $(DATA)/test
-	$(BIN)/python benchmarks/classical.py --data $(DATA)
+	$(BIN)/python benchmarks/detection.py --data $(DATA)/test --write docs/benchmarks/detection.md
+	$(BIN)/python benchmarks/classical.py --standard $(DATA)/standard --test $(DATA)/test
+	$(BIN)/python benchmarks/boxes.py --data $(DATA)
+	$(BIN)/python benchmarks/graph.py --data $(DATA)
 
 example: $(VENV)/.base ## render examples/damaged.wav again (needs fluidsynth and the FluidR3 soundfont)
 	$(BIN)/python examples/make_example.py

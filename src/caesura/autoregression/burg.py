@@ -84,36 +84,49 @@ def reflections(segments: Sequence[Array], order: int) -> Array:
     Returns:
         (order,), each within -1 to 1; zero from the order on that the segments cannot determine.
     """
-    from scipy.linalg.blas import drotm
+    from scipy.linalg.blas import daxpy
 
     k = np.zeros(order)
-    peak = max((float(np.abs(x).max()) for x in segments if x.size > 1), default=0.0)
+    known = [x for x in segments if x.size > 1]
+    peak = max((float(np.abs(x).max()) for x in known), default=0.0)
     if peak == 0.0:
         return k
-    # At stage m, f[n] and g[n-1] sit at the same index of a pair; a segment leaves when it is too short.
-    lattice = [((x / peak)[1:], (x / peak)[:-1]) for x in segments if x.size > 1]
-    total = power = _power(lattice)
-    step = np.zeros(5)  # BLAS's modified rotation with the matrix [[1, k], [k, 1]]
-    for m in range(order):
-        if m % RESUM == 0 or not all(f.size for f, _ in lattice):
-            lattice = [pair for pair in lattice if pair[0].size]
-            power = _power(lattice)
+    # f[n] and g[n-1] sit at the same index. All segments lie in one row; a pair that reaches across a joint is zero
+    # from the stage on at which it does, and stays so, which spares a call per segment and stage.
+    row = np.concatenate(known) / peak
+    f, g = row[1:].copy(), row[:-1].copy()
+    joints = np.cumsum([x.size for x in known])[:-1].tolist()
+    for b in joints:
+        f[b - 1] = g[b - 1] = 0.0
+    scratch, total, power = np.empty_like(f), _power(f, g), 0.0
+    for m in range(min(order, f.size)):
+        if m % RESUM == 0:
+            power = _power(f, g)
         if power <= PREDICTABLE * total:
             break
-        cross = 0.0
-        for f, g in lattice:
-            cross += f.dot(g)
-        k[m] = step[2] = step[3] = reflection = min(max(-2.0 * cross / power, -1.0), 1.0)
-        power *= 1.0 - reflection**2
-        for s, (f, g) in enumerate(lattice):
-            drotm(f, g, step, overwrite_x=1, overwrite_y=1)
-            power -= f[0] ** 2 + g[-1] ** 2
-            lattice[s] = f[1:], g[:-1]
+        k[m] = reflection = min(max(-2.0 * float(f.dot(g)) / power, -1.0), 1.0)
+        old = scratch[: f.size]
+        np.copyto(old, f)
+        daxpy(g, f, a=reflection)
+        daxpy(old, g, a=reflection)
+        power = power * (1.0 - reflection**2) - float(f[0]) ** 2 - float(g[-1]) ** 2
+        f, g = f[1:], g[:-1]
+        for b in joints:
+            power -= _silence(f, b - 1) + _silence(g, b - m - 2)
     return k
 
 
-def _power(lattice: Sequence[tuple[Array, Array]]) -> float:
-    return sum(float(f @ f) + float(g @ g) for f, g in lattice)
+def _power(f: Array, g: Array) -> float:
+    return float(f @ f) + float(g @ g)
+
+
+def _silence(x: Array, at: int) -> float:
+    """Set a sample to zero, where there is one; return the power that it had."""
+    if not 0 <= at < x.size:
+        return 0.0
+    power = float(x[at]) ** 2
+    x[at] = 0.0
+    return power
 
 
 def polynomials(k: Array, orders: Sequence[int]) -> list[Array]:
@@ -126,12 +139,17 @@ def polynomials(k: Array, orders: Sequence[int]) -> list[Array]:
     Returns:
         one array (order + 1,) per order, starting with 1.
     """
+    from scipy.linalg.blas import daxpy
+
     a = np.zeros(k.size + 1)
     a[0] = 1.0
+    backward = np.empty(k.size)
     found = {0: a[:1].copy()}
     wanted = set(orders)
     for m in range(1, max(orders, default=0) + 1):
-        a[1 : m + 1] += k[m - 1] * a[m - 1 :: -1]
+        old = backward[:m]
+        old[:] = a[m - 1 :: -1]
+        daxpy(old, a[1 : m + 1], a=k[m - 1])
         if m in wanted:
             found[m] = a[: m + 1].copy()
     return [found[m] for m in orders]

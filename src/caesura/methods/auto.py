@@ -1,8 +1,8 @@
 """Choose for each gap how it is filled, and leave alone what no method can repair.
 
     up to 3 ms     clicks: one model of the nearest 1024 samples is enough
-    up to 25 ms    models of 1024, 2048 and 4096 samples on either side
-    longer         and of 8192 and 16384 samples
+    up to 25 ms    models of 1536 and 4096 samples on either side, which is what fits into 0.05 s
+    longer         models of 1024, 2048, 4096, 8192 and 16384 samples
 
 Boxes go to `janssen_tf`, from 0.25 s on to `nmf`, which keeps the energy up where prediction fades.
 
@@ -34,7 +34,7 @@ from caesura.problem import Problem, Region
 CLICK = 0.003  # seconds
 SHORT = 0.025  # seconds
 LONG_BOX = 0.25  # seconds
-NEAR = (1024, 2048, 4096)
+NEAR = (1536, 4096)
 FAR = (1024, 2048, 4096, 8192, 16384)
 
 
@@ -79,12 +79,12 @@ class Auto:
         if seconds <= CLICK:
             return Lsar(contexts=(1024,), order=256), f"{length}: a click needs the nearest samples only"
         if seconds <= SHORT and not best:
-            return Lsar(contexts=NEAR), f"{length}: near contexts"
+            return Lsar(contexts=NEAR, order=1536), f"{length}: near contexts"
         if not best:
             return Lsar(contexts=FAR), f"{length}: near and far contexts"
-        order = 2048 if seconds <= SHORT else 3072
+        rehearsed = 4096 if seconds <= SHORT else 8192
         why = f"{length}: near and far contexts, pitch glides straightened, models rehearsed beside the gap"
-        return Lsar(contexts=FAR, order=order, halved=True, glide=True, rehearse=True), why
+        return Lsar(contexts=FAR, order=3072, halved=True, glide=True, rehearse=rehearsed), why
 
     def _fill(
         self, problem: Problem, gap: Region, chosen: Lsar, why: str, estimate: NDArray[np.float64], note: Listener

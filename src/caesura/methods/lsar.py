@@ -45,7 +45,6 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 REFERENCE_RATE = 44100  # hertz at which orders and contexts are stated
-REHEARSED = 4096  # samples of context up to which models are rehearsed; those further out do like the last of them
 REHEARSAL = 2048  # samples between the gap and a rehearsal: beside it, but not so near that both share an onset
 SHARPNESS = 1.5  # exponent of the rehearsal's errors; measured flat between 1 and 2
 LONGEST = 16384  # samples of a gap that a Toeplitz solve can take, in a second or two; beyond, both sides are continued
@@ -61,8 +60,8 @@ class Lsar:
     """Coefficients of a model at most, at 44.1 kHz; a model has half as many as its context has samples."""
     halved: bool = False
     """Add a second model of half the order for every context."""
-    rehearse: bool = False
-    """Weight the models by their success on stretches beside the gap."""
+    rehearse: int = 0
+    """Weight the models of contexts up to this many samples by their success on stretches beside the gap; 0: none."""
     glide: bool = False
     """Straighten a pitch that moves, as in speech, before the models are estimated."""
 
@@ -121,7 +120,7 @@ class Lsar:
         if self.rehearse:
             filled = x.copy()
             filled[start:stop] = fill
-            near = [context for context in contexts if context[0] <= REHEARSED * scale] or contexts[:1]
+            near = [context for context in contexts if context[0] <= self.rehearse * scale] or contexts[:1]
             errors = rehearse(filled, missing, start, stop, near, round(REHEARSAL * scale))
             if errors is not None and errors.min() > 0.0:
                 ratios = np.pad(errors / errors.min(), (0, weights.size - errors.size), mode="edge")

@@ -11,7 +11,7 @@ differences between neighbouring frames: what keeps its pitch and level costs no
 with P, which puts the reliable samples back. B-PHAIN takes the instantaneous frequency from the observation, U-PHAIN
 updates it from its own solution. The phase between two frames follows the average of their instantaneous frequencies,
 weighted with their power, because the frame nearer to the middle of the gap knows less. Updates keep both variables,
-which needs a fifth of the iterations of the published restarts.
+which needs less than half the iterations of the published restarts.
 
 References:
     T. Tanaka, K. Yatabe, Y. Oikawa, "PHAIN: Audio inpainting via phase-aware optimization with instantaneous
@@ -60,7 +60,7 @@ class Phain:
     """Windows that cover each sample."""
     updates: int = 10
     """Times the instantaneous frequency is estimated; B runs as many iterations without it."""
-    iterations: int = 20
+    iterations: int = 40
     """Iterations between two updates."""
     restart: bool = False
     """Whether every update starts again from the observation."""
