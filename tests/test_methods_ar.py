@@ -164,7 +164,7 @@ class TestAuto:
         assert not notes[0].refused
         assert notes[0].method == "lsar"
 
-    @pytest.mark.parametrize(("length", "models"), [(20, 1), (300, 3), (600, 5)])
+    @pytest.mark.parametrize(("length", "models"), [(20, 1), (300, 2), (600, 5)])
     def test_more_contexts_for_longer_gaps(self, length, models):
         _, notes = fill("auto", chord(40000), Region(20000, 20000 + length))
         assert len(notes[0].parameters["orders"]) == models
