@@ -22,10 +22,10 @@ from caesura.autoregression import (
     rehearse,
     residual,
     segments,
-    spans,
     weighted,
 )
 from caesura.autoregression.toeplitz import ToeplitzInverse, autocorrelation, convolve, triangular
+from caesura.region import runs
 
 POLES = 0.985 * np.exp(0.35j), 0.96 * np.exp(1.1j)
 AR4 = np.poly([p for pole in POLES for p in (pole, np.conj(pole))]).real
@@ -290,4 +290,4 @@ class TestGlide:
         # Two spline interpolations of a tone with little above 3 kHz.
         assert np.sum((back - x[missing]) ** 2) < 1e-3 * np.sum(x[missing] ** 2)
         assert unknown.sum() <= 2  # an end may fall between two points of the grid
-        assert spans(glide.apply(x, missing, 4640, 4960)[1])[0][0] < origin
+        assert runs(glide.apply(x, missing, 4640, 4960)[1])[0][0] < origin

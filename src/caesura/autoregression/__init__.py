@@ -21,12 +21,11 @@ __all__ = [
     "rehearse",
     "residual",
     "segments",
-    "spans",
     "weighted",
 ]
 
 from caesura.autoregression.burg import Model, burg, fit, polynomials, reflections
-from caesura.autoregression.context import segments, spans
+from caesura.autoregression.context import segments
 from caesura.autoregression.glide import Glide, find_glide
 from caesura.autoregression.interpolation import conditional_mean, extrapolate, interpolate, residual
 from caesura.autoregression.mixture import confidence, experts, rehearse, weighted

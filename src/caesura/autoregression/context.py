@@ -6,18 +6,14 @@ of its own, and an estimator that takes segments (`burg`) uses it without ever c
 
 from __future__ import annotations
 
-__all__ = ["segments", "spans"]
+__all__ = ["segments"]
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.region import runs
+
 Array = NDArray[np.float64]
-
-
-def spans(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Spans (start, stop) over which a one-dimensional boolean array is True."""
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def segments(x: Array, missing: NDArray[np.bool_], start: int, stop: int, reach: int) -> list[Array]:
@@ -36,4 +32,4 @@ def segments(x: Array, missing: NDArray[np.bool_], start: int, stop: int, reach:
     before = min(max(reach, 2 * reach - (x.size - stop)), start)
     after = min(2 * reach - before, x.size - stop)
     first = start - before
-    return [x[first + a : first + b] for a, b in spans(~missing[first : stop + after])]
+    return [x[first + a : first + b] for a, b in runs(~missing[first : stop + after])]

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.autoregression.burg import reflections
-from caesura.autoregression.context import spans
+from caesura.region import runs
 
 Array = NDArray[np.float64]
 
@@ -80,7 +80,7 @@ class Glide:
         first, last = max(start - reach, 0), min(stop + reach, x.size)
         low, high = (round(self.warped(e)) for e in (first, last - 1))
         warped, unknown = np.zeros(high - low + 1), np.ones(high - low + 1, dtype=bool)
-        for a, b in spans(~missing[first:last]):
+        for a, b in runs(~missing[first:last]):
             known = np.arange(first + a, first + b)
             grid, values = self.resampled(x, known)
             warped[grid - low], unknown[grid - low] = values, False

@@ -21,9 +21,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.autoregression import Model, conditional_mean, confidence, experts, spans, weighted
+from caesura.autoregression import Model, conditional_mean, confidence, experts, weighted
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
-from caesura.problem import Problem, Region
+from caesura.problem import Problem, Region, runs
 
 REFERENCE_RATE = 44100  # hertz at which order and context are stated
 
@@ -54,7 +54,7 @@ class Janssen:
         estimate = np.array(problem.y)
         scale = problem.sample_rate / REFERENCE_RATE
         context = (max(round(self.context * scale), 2), (max(round(self.order * scale), 1),))
-        gaps = [(c, gap) for c, reliable in enumerate(problem.mask) for gap in spans(~reliable)]
+        gaps = [(c, gap) for c, reliable in enumerate(problem.mask) for gap in runs(~reliable)]
         for iteration in range(self.iterations):
             for done, (c, (start, stop)) in enumerate(gaps):
                 # The first model must not see the gaps; the later ones see every gap as it is filled so far.

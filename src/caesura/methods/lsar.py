@@ -35,11 +35,10 @@ from caesura.autoregression import (
     extrapolate,
     find_glide,
     rehearse,
-    spans,
     weighted,
 )
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
-from caesura.problem import Problem, Region
+from caesura.problem import Problem, Region, runs
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -78,7 +77,7 @@ class Lsar:
     ) -> Array:
         """See `caesura.inpainter.Inpainter`."""
         estimate = np.array(problem.y)
-        gaps = [(c, gap) for c, reliable in enumerate(problem.mask) for gap in spans(~reliable)]
+        gaps = [(c, gap) for c, reliable in enumerate(problem.mask) for gap in runs(~reliable)]
         for done, (c, (start, stop)) in enumerate(gaps):
             estimate[c, start:stop], said = self.fill(problem, c, start, stop)
             note(said)
@@ -104,7 +103,7 @@ class Lsar:
             sides = int(start > 0) + int(stop < x.size)
             return fill, _note(channel, start, stop, confidence(fill, models, sides=sides), models, {})
         warped, unknown, origin = glide.apply(x, missing, start, stop)
-        first, last = next((a, b) for a, b in spans(unknown) if a <= origin < b)
+        first, last = next((a, b) for a, b in runs(unknown) if a <= origin < b)
         warped[first:last], models = self._stationary(warped, unknown, first, last, rate)
         fill = glide.back(warped, origin, start, stop)
         trust = confidence(fill, models)
