@@ -84,7 +84,7 @@ def reflections(segments: Sequence[Array], order: int) -> Array:
     Returns:
         (order,), each within -1 to 1; zero from the order on that the segments cannot determine.
     """
-    from scipy.linalg.blas import daxpy
+    from scipy.linalg.blas import drotm
 
     k = np.zeros(order)
     known = [x for x in segments if x.size > 1]
@@ -98,18 +98,15 @@ def reflections(segments: Sequence[Array], order: int) -> Array:
     joints = np.cumsum([x.size for x in known])[:-1].tolist()
     for b in joints:
         f[b - 1] = g[b - 1] = 0.0
-    scratch, total, power = np.empty_like(f), _power(f, g), 0.0
+    total, power, step = _power(f, g), 0.0, np.zeros(5)
     for m in range(min(order, f.size)):
         if m % RESUM == 0:
             power = _power(f, g)
         if power <= PREDICTABLE * total:
             break
-        k[m] = reflection = min(max(-2.0 * float(f.dot(g)) / power, -1.0), 1.0)
-        old = scratch[: f.size]
-        np.copyto(old, f)
-        daxpy(g, f, a=reflection)
-        daxpy(old, g, a=reflection)
-        power = power * (1.0 - reflection**2) - float(f[0]) ** 2 - float(g[-1]) ** 2
+        k[m] = step[2] = step[3] = reflection = min(max(-2.0 * float(f.dot(g)) / power, -1.0), 1.0)
+        drotm(f, g, step, overwrite_x=1, overwrite_y=1)  # the rotation [[1, k], [k, 1]] of the pairs
+        power = power * (1.0 - reflection**2) - f.item(0) ** 2 - g.item(-1) ** 2
         f, g = f[1:], g[:-1]
         for b in joints:
             power -= _silence(f, b - 1) + _silence(g, b - m - 2)
@@ -124,9 +121,9 @@ def _silence(x: Array, at: int) -> float:
     """Set a sample to zero, where there is one; return the power that it had."""
     if not 0 <= at < x.size:
         return 0.0
-    power = float(x[at]) ** 2
+    value = x.item(at)
     x[at] = 0.0
-    return power
+    return value * value
 
 
 def polynomials(k: Array, orders: Sequence[int]) -> list[Array]:
@@ -139,17 +136,17 @@ def polynomials(k: Array, orders: Sequence[int]) -> list[Array]:
     Returns:
         one array (order + 1,) per order, starting with 1.
     """
-    from scipy.linalg.blas import daxpy
+    from scipy.linalg.blas import drotm
 
-    a = np.zeros(k.size + 1)
-    a[0] = 1.0
-    backward = np.empty(k.size)
+    top = max(orders, default=0)
+    a, reverse = np.zeros(top + 1), np.zeros(top + 1)  # reverse grows to the left: a_{m-1} ... a_0 end its row
+    a[0] = reverse[top] = 1.0
     found = {0: a[:1].copy()}
-    wanted = set(orders)
-    for m in range(1, max(orders, default=0) + 1):
-        old = backward[:m]
-        old[:] = a[m - 1 :: -1]
-        daxpy(old, a[1 : m + 1], a=k[m - 1])
+    wanted, step = set(orders), np.zeros(5)
+    for m in range(1, top + 1):
+        step[2] = step[3] = k[m - 1]
+        drotm(a[1 : m + 1], reverse[top + 1 - m :], step, overwrite_x=1, overwrite_y=1)
+        reverse[top - m] = a[m]
         if m in wanted:
             found[m] = a[: m + 1].copy()
     return [found[m] for m in orders]
