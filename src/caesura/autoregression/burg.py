@@ -100,7 +100,7 @@ def reflections(segments: Sequence[Array], order: int) -> Array:
         f[b - 1] = g[b - 1] = 0.0
     total, power, step = _power(f, g), 0.0, np.zeros(5)
     for m in range(min(order, f.size)):
-        if m % RESUM == 0:
+        if m < RESUM or m % RESUM == 0:  # the first stages take out most of the power, and with it digits
             power = _power(f, g)
         if power <= PREDICTABLE * total:
             break
