@@ -16,6 +16,7 @@ __all__ = [
     "find_glide",
     "fit",
     "interpolate",
+    "one_thread",
     "polynomials",
     "reflections",
     "rehearse",
@@ -29,3 +30,4 @@ from caesura.autoregression.context import segments
 from caesura.autoregression.glide import Glide, find_glide
 from caesura.autoregression.interpolation import conditional_mean, extrapolate, interpolate, residual
 from caesura.autoregression.mixture import confidence, experts, rehearse, weighted
+from caesura.autoregression.threads import one_thread

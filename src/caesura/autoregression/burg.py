@@ -17,15 +17,22 @@ from __future__ import annotations
 
 __all__ = ["Model", "burg", "fit", "polynomials", "reflections"]
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.autoregression.threads import one_thread
+
 Array = NDArray[np.float64]
+Errors = NDArray[np.floating]
 
 PREDICTABLE = 1e-15  # of the power: what is left after prediction is then rounding, not signal
+DOUBLE = 64  # stages in double precision; they take out most of the power, and single precision does for what is left
+SINGLE = 1e-7  # of that power: where less is left, its rounding would count
+LEAF = 16  # stages of the lattice that are multiplied one by one, before products of many are
 RESUM = 16  # stages after which the power is summed afresh, so that rounding cannot build up in its recursion
 
 
@@ -84,8 +91,6 @@ def reflections(segments: Sequence[Array], order: int) -> Array:
     Returns:
         (order,), each within -1 to 1; zero from the order on that the segments cannot determine.
     """
-    from scipy.linalg.blas import drotm
-
     k = np.zeros(order)
     known = [x for x in segments if x.size > 1]
     peak = max((float(np.abs(x).max()) for x in known), default=0.0)
@@ -98,26 +103,61 @@ def reflections(segments: Sequence[Array], order: int) -> Array:
     joints = np.cumsum([x.size for x in known])[:-1].tolist()
     for b in joints:
         f[b - 1] = g[b - 1] = 0.0
-    total, power, step = _power(f, g), 0.0, np.zeros(5)
-    for m in range(min(order, f.size)):
-        if m < RESUM or m % RESUM == 0:  # the first stages take out most of the power, and with it digits
-            power = _power(f, g)
-        if power <= PREDICTABLE * total:
-            break
-        k[m] = step[2] = step[3] = reflection = min(max(-2.0 * float(f.dot(g)) / power, -1.0), 1.0)
-        drotm(f, g, step, overwrite_x=1, overwrite_y=1)  # the rotation [[1, k], [k, 1]] of the pairs
-        power = power * (1.0 - reflection**2) - f.item(0) ** 2 - g.item(-1) ** 2
-        f, g = f[1:], g[:-1]
-        for b in joints:
-            power -= _silence(f, b - 1) + _silence(g, b - m - 2)
+    with one_thread():
+        _lattice(f, g, joints, k)
     return k
 
 
-def _power(f: Array, g: Array) -> float:
-    return float(f @ f) + float(g @ g)
+def _lattice(f: Errors, g: Errors, joints: list[int], k: Array) -> None:
+    """Write all reflection coefficients into `k`: the first stages in double, the rest in single precision."""
+    floor = PREDICTABLE * _power(f, g)
+    f, g = _stages(f, g, joints, k[:DOUBLE], 0, floor)
+    if f.size == 0 or k.size <= DOUBLE:
+        return
+    left = _power(f, g)
+    unit = math.sqrt(max(left, floor) / f.size)
+    rest = (f / unit).astype(np.float32), (g / unit).astype(np.float32)
+    end = unit**2 * _power(*_stages(*rest, joints, k[DOUBLE:], DOUBLE, floor / unit**2))
+    if end < SINGLE * left:  # so predictable that its rounding would count
+        k[DOUBLE:] = 0.0
+        _stages(f, g, joints, k[DOUBLE:], DOUBLE, floor)
 
 
-def _silence(x: Array, at: int) -> float:
+def _stages(f: Errors, g: Errors, joints: list[int], k: Array, first: int, floor: float) -> tuple[Errors, Errors]:
+    """Stages `first` and on of the lattice, as many as `k` has room for; returns the errors after the last.
+
+    The backward errors are kept as g / scale, for then a stage is f += k g followed by g = k f + (1 - k^2) g, two
+    vector additions in place.
+    """
+    from scipy.linalg.blas import daxpy, saxpy
+
+    add = daxpy if f.dtype == np.float64 else saxpy
+    power, scale = _power(f, g), 1.0
+    for i in range(min(k.size, f.size)):
+        if (first + i < RESUM or i % RESUM == 0) and i:  # the first stages take out most of the power and its digits
+            power = _power(f, scale * g)
+        if power <= floor:
+            break
+        r = -2.0 * scale * float(f.dot(g)) / power
+        if not -1.0 < r < 1.0:
+            r = math.copysign(1.0, r)  # beyond by rounding
+        k[i] = r
+        kept = max(1.0 - r * r, PREDICTABLE)
+        add(g, f, a=r * scale)
+        scale *= kept
+        add(f, g, a=r / scale)
+        power = power * kept - f.item(0) ** 2 - (scale * g.item(-1)) ** 2
+        f, g = f[1:], g[:-1]
+        for b in joints:
+            power -= _silence(f, b - 1) + scale * scale * _silence(g, b - first - i - 2)
+    return f, scale * g
+
+
+def _power(f: Errors, g: Errors) -> float:
+    return float(f.dot(f)) + float(g.dot(g))
+
+
+def _silence(x: Errors, at: int) -> float:
     """Set a sample to zero, where there is one; return the power that it had."""
     if not 0 <= at < x.size:
         return 0.0
@@ -136,17 +176,30 @@ def polynomials(k: Array, orders: Sequence[int]) -> list[Array]:
     Returns:
         one array (order + 1,) per order, starting with 1.
     """
-    from scipy.linalg.blas import drotm
+    return [_polynomial(k[:order]) for order in orders]
 
-    top = max(orders, default=0)
-    a, reverse = np.zeros(top + 1), np.zeros(top + 1)  # reverse grows to the left: a_{m-1} ... a_0 end its row
-    a[0] = reverse[top] = 1.0
-    found = {0: a[:1].copy()}
-    wanted, step = set(orders), np.zeros(5)
-    for m in range(1, top + 1):
-        step[2] = step[3] = k[m - 1]
-        drotm(a[1 : m + 1], reverse[top + 1 - m :], step, overwrite_x=1, overwrite_y=1)
-        reverse[top - m] = a[m]
-        if m in wanted:
-            found[m] = a[: m + 1].copy()
-    return [found[m] for m in orders]
+
+def _polynomial(k: Array) -> Array:
+    """Levinson's recursion as a product of its stages [[1, k w], [k, w]], w the delay: pairs of blocks, then pairs.
+
+    The second row of a product of n stages is the first one mirrored: w^n p(1 / w).
+    """
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    blocks = 1 << max(math.ceil(math.log2(max(k.size, 1) / LEAF)), 0)
+    stages = np.pad(k, (0, blocks * LEAF - k.size)).reshape(blocks, LEAF)  # stages without reflection add nothing
+    p = np.zeros((blocks, 2, LEAF + 1))  # first row of each product: two polynomials in w
+    p[:, 0, 0] = 1.0
+    p[:, 1, 1] = stages[:, 0]
+    for n in range(1, LEAF):
+        delayed = p[:, ::-1, n::-1] * stages[:, n, None, None]  # w^n p(1 / w), its columns in place
+        p[:, :, 1 : n + 2] += delayed
+    while len(p) > 1:
+        n = p.shape[-1] - 1
+        length = next_fast_len(2 * n + 1, real=True)
+        early, late = p[0::2], rfft(p[1::2], length)
+        product = late[:, :1] * rfft(early, length) + late[:, 1:] * rfft(early[:, ::-1, ::-1], length)
+        p = irfft(product, length)[..., : 2 * n + 1]
+    a = (p[0, 0] + p[0, 1])[: k.size + 1]
+    a[0] = 1.0
+    return np.asarray(a)

@@ -82,9 +82,9 @@ class Auto:
             return Lsar(contexts=NEAR, order=1536), f"{length}: near contexts"
         if not best:
             return Lsar(contexts=FAR), f"{length}: near and far contexts"
-        order, rehearsed = (2048, 4096) if seconds <= SHORT else (3072, 8192)
+        rehearsed = 4096 if seconds <= SHORT else 8192
         why = f"{length}: near and far contexts, pitch glides straightened, models rehearsed beside the gap"
-        return Lsar(contexts=FAR, order=order, halved=True, glide=True, rehearse=rehearsed), why
+        return Lsar(contexts=FAR, order=3072, halved=True, glide=True, rehearse=rehearsed), why
 
     def _fill(
         self, problem: Problem, gap: Region, chosen: Lsar, why: str, estimate: NDArray[np.float64], note: Listener

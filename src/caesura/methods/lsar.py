@@ -34,6 +34,7 @@ from caesura.autoregression import (
     experts,
     extrapolate,
     find_glide,
+    one_thread,
     rehearse,
     weighted,
 )
@@ -96,6 +97,10 @@ class Lsar:
         Returns:
             (stop - start,) and what there is to say of it.
         """
+        with one_thread():
+            return self._fill(problem, channel, start, stop)
+
+    def _fill(self, problem: Problem, channel: int, start: int, stop: int) -> tuple[Array, Note]:
         x, missing, rate = problem.y[channel], ~problem.mask[channel], problem.sample_rate
         glide = find_glide(x, missing, start, stop, rate) if self.glide else None
         if glide is None:
