@@ -22,7 +22,7 @@ from caesura.evaluation.report import Published
 from caesura.inpainter import Progress
 from caesura.methods import names
 
-METHODS = ("repeat", "lpc", "lsar", "janssen", "spain", "phain")
+METHODS = ("repeat", "lpc", "lsar", "janssen", "spain", "spain:learned=true", "phain")
 GAP_COMPARED = 0.02  # seconds: the gap length of the published times
 # Seconds of one gap, from the authors' result files and repositories (2020 to 2025): for the autoregressive methods
 # and SPAIN the shortest that they give for 10 to 50 ms in MATLAB, for U-PHAIN one gap in Octave. Not measured here.
