@@ -118,7 +118,7 @@ def _part(study: Study, folder: Path, asked: argparse.Namespace) -> report.Part:
     store = _store(study, asked.results)
     store.parent.mkdir(parents=True, exist_ok=True)
     rows.forget(store, asked.forget.split(","))
-    known = (name for name in METHODS if name in names())
+    known = (name for name in METHODS if name.split(":")[0] in names())
     milliseconds = [float(text) for text in asked.gaps.split(",")] if asked.gaps else study.milliseconds
     found = benchmark.run(
         asked.methods.split(",") if asked.methods else [*known, *study.auto],

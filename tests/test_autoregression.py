@@ -10,6 +10,8 @@ from scipy.signal import lfilter
 from caesura.autoregression import (
     Model,
     burg,
+    calibrated,
+    calibration,
     conditional_mean,
     confidence,
     experts,
@@ -24,6 +26,7 @@ from caesura.autoregression import (
     segments,
     weighted,
 )
+from caesura.autoregression.burg import FLOOR
 from caesura.autoregression.toeplitz import ToeplitzInverse, autocorrelation, convolve, triangular
 from caesura.region import runs
 
@@ -73,7 +76,7 @@ class TestBurg:
     def test_reflections_equal_the_definition(self):
         x = process(3000)
         parts = [x[:1200], x[1500:1900], x[2500:2530]]
-        np.testing.assert_allclose(reflections(parts, 60), plain_burg(parts, 60), rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(reflections(parts, 60, floor=0.0), plain_burg(parts, 60), rtol=1e-9, atol=1e-11)
 
     def test_finds_the_process_across_a_gap(self):
         x = process(40000)
@@ -84,7 +87,7 @@ class TestBurg:
         x, y = process(500, 1), 100.0 + process(400, 2)
         joined = reflections([np.concatenate([x, y])], 8)
         assert np.abs(reflections([x, y], 8) - joined).max() > 1e-3
-        np.testing.assert_allclose(reflections([x, y], 8), reflections([y, x], 8), rtol=1e-12)
+        np.testing.assert_allclose(reflections([x, y], 8, floor=0.0), reflections([y, x], 8, floor=0.0), rtol=1e-12)
 
     def test_lower_orders_are_those_fitted_alone(self):
         x = process(2000)
@@ -290,3 +293,43 @@ class TestGlide:
         assert np.sum((back - x[missing]) ** 2) < 1e-3 * np.sum(x[missing] ** 2)
         assert unknown.sum() <= 2  # an end may fall between two points of the grid
         assert runs(glide.apply(x, missing, 4640, 4960)[1])[0][0] < origin
+
+
+class TestFloor:
+    def test_what_a_codec_left_empty_does_not_rule_the_models(self):
+        x, missing = self.coded(), np.zeros(30000, dtype=bool)
+        missing[15000:15441] = True
+        error = {}
+        for floor in (0.0, FLOOR):
+            model = fit(segments(x, missing, 15000, 15441, 4096), [1024], floor=floor)
+            difference = conditional_mean(x, missing, 15000, 15441, model) - x[15000:15441]
+            error[floor] = float(difference @ difference)
+        assert error[FLOOR] < 0.2 * error[0.0]
+
+    @staticmethod
+    def coded():
+        """Noise over tones, of which every frame keeps another part of the spectrum, as codecs do."""
+        rng = np.random.default_rng(4)
+        t = np.arange(30000) / 44100
+        x = sum(np.sin(2.0 * np.pi * f * t) for f in (220.0, 331.0, 554.0, 880.0)) + 0.05 * rng.standard_normal(t.size)
+        coded, window = np.zeros(t.size), np.sin(np.pi * (np.arange(1024) + 0.5) / 1024)
+        for start in range(0, t.size - 1023, 512):
+            spectrum = np.fft.rfft(window * x[start : start + 1024])
+            spectrum[int(rng.integers(150, 300)) :] = 0.0
+            coded[start : start + 1024] += window * np.fft.irfft(spectrum)
+        return coded
+
+
+class TestCalibrated:
+    def test_it_rises_from_nothing_to_everything(self):
+        told = [calibrated(c) for c in (0.0, 0.1, 0.5, 0.9, 0.99, 1.0)]
+        assert told == sorted(told)
+        assert told[0] == 0.0
+        assert told[-1] > 0.999
+
+    def test_models_are_believed_less_than_they_believe_themselves(self):
+        assert all(calibrated(c) < c for c in (0.1, 0.5, 0.9, 0.99))
+
+    def test_the_constants_are_those_of_the_curve(self):
+        expected = 1.0 / (1.0 + np.exp(-(calibration.OFFSET + calibration.SLOPE * np.log(0.8 / 0.2))))
+        assert calibrated(0.8) == pytest.approx(expected)

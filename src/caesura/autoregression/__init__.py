@@ -9,6 +9,7 @@ __all__ = [
     "Glide",
     "Model",
     "burg",
+    "calibrated",
     "conditional_mean",
     "confidence",
     "experts",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 from caesura.autoregression.burg import Model, burg, fit, polynomials, reflections
+from caesura.autoregression.calibration import calibrated
 from caesura.autoregression.context import segments
 from caesura.autoregression.glide import Glide, find_glide
 from caesura.autoregression.interpolation import conditional_mean, extrapolate, interpolate, residual

@@ -20,6 +20,7 @@ __all__ = ["Model", "burg", "fit", "polynomials", "reflections"]
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ from caesura.autoregression.threads import one_thread
 Array = NDArray[np.float64]
 Errors = NDArray[np.floating]
 
+FLOOR = 1e-4
+"""Noise added to what models are estimated from, relative to its level: 80 dB below. Codecs leave parts of the spectrum
+empty, and differently so from frame to frame; a model that knows them to be empty lets nothing else count."""
 PREDICTABLE = 1e-15  # of the power: what is left after prediction is then rounding, not signal
 DOUBLE = 64  # stages in double precision; they take out most of the power, and single precision does for what is left
 SINGLE = 1e-7  # of that power: where less is left, its rounding would count
@@ -51,42 +55,45 @@ class Model:
         return int(self.a.size - 1)
 
 
-def fit(segments: Sequence[Array], orders: Sequence[int]) -> list[Model]:
+def fit(segments: Sequence[Array], orders: Sequence[int], *, floor: float = FLOOR) -> list[Model]:
     """Models of several orders of the same segments, for the price of the highest.
 
     Args:
         segments: see `burg`.
         orders: any number of them, in any order.
+        floor: see `burg`.
 
     Returns:
         one model per order; silence has the variance 0.
     """
-    k = reflections(segments, max(orders, default=0))
+    k = reflections(segments, max(orders, default=0), floor=floor)
     count = sum(x.size for x in segments)
     power = sum(float(x @ x) for x in segments) / max(count, 1)
     left = np.concatenate([[1.0], np.maximum(np.cumprod(1.0 - k**2), PREDICTABLE)])
     return [Model(a, power * float(left[m])) for m, a in zip(orders, polynomials(k, orders), strict=True)]
 
 
-def burg(segments: Sequence[Array], order: int) -> Array:
+def burg(segments: Sequence[Array], order: int, *, floor: float = FLOOR) -> Array:
     """The autoregressive polynomial that predicts all segments best, forwards and backwards.
 
     Args:
         segments: one-dimensional arrays of consecutive known samples; those too short to say anything are ignored.
         order: number of coefficients; what the segments cannot determine is zero.
+        floor: white noise that every spectrum is taken to hold at least, relative to the level of the segments.
 
     Returns:
         (order + 1,), starting with 1.
     """
-    return polynomials(reflections(segments, order), [order])[0]
+    return polynomials(reflections(segments, order, floor=floor), [order])[0]
 
 
-def reflections(segments: Sequence[Array], order: int) -> Array:
+def reflections(segments: Sequence[Array], order: int, *, floor: float = FLOOR) -> Array:
     """Reflection coefficients of Burg's method, from which the models of every lower order follow.
 
     Args:
         segments: see `burg`.
         order: number of coefficients.
+        floor: see `burg`.
 
     Returns:
         (order,), each within -1 to 1; zero from the order on that the segments cannot determine.
@@ -99,6 +106,8 @@ def reflections(segments: Sequence[Array], order: int) -> Array:
     # f[n] and g[n-1] sit at the same index. All segments lie in one row; a pair that reaches across a joint is zero
     # from the stage on at which it does, and stays so, which spares a call per segment and stage.
     row = np.concatenate(known) / peak
+    if floor > 0.0:
+        row += floor * math.sqrt(float(row.dot(row)) / row.size) * _noise(row.size)
     f, g = row[1:].copy(), row[:-1].copy()
     joints = np.cumsum([x.size for x in known])[:-1].tolist()
     for b in joints:
@@ -151,6 +160,12 @@ def _stages(f: Errors, g: Errors, joints: list[int], k: Array, first: int, floor
         for b in joints:
             power -= _silence(f, b - 1) + scale * scale * _silence(g, b - first - i - 2)
     return f, scale * g
+
+
+@lru_cache(maxsize=16)  # the contexts of one recording have few sizes
+def _noise(count: int) -> Array:
+    """White noise of unit power (count,), the same every time."""
+    return np.random.default_rng(0).standard_normal(count)
 
 
 def _power(f: Errors, g: Errors) -> float:

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from caesura.autoregression import (
     Model,
+    calibrated,
     conditional_mean,
     confidence,
     experts,
@@ -106,12 +107,12 @@ class Lsar:
         if glide is None:
             fill, models = self._stationary(x, missing, start, stop, rate)
             sides = int(start > 0) + int(stop < x.size)
-            return fill, _note(channel, start, stop, confidence(fill, models, sides=sides), models, {})
+            return fill, _note(channel, start, stop, calibrated(confidence(fill, models, sides=sides)), models, {})
         warped, unknown, origin = glide.apply(x, missing, start, stop)
         first, last = next((a, b) for a, b in runs(unknown) if a <= origin < b)
         warped[first:last], models = self._stationary(warped, unknown, first, last, rate)
         fill = glide.back(warped, origin, start, stop)
-        trust = confidence(fill, models)
+        trust = calibrated(confidence(fill, models))
         return fill, _note(channel, start, stop, trust, models, {"glide": glide.rate})
 
     def _stationary(self, x: Array, missing: Flags, start: int, stop: int, rate: int) -> tuple[Array, list[Model]]:
