@@ -1,7 +1,11 @@
 """The laws of the autoregressive layer: estimation never crosses a gap, interpolation is the conditional mean."""
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import toeplitz
@@ -31,6 +35,7 @@ from caesura.autoregression.toeplitz import ToeplitzInverse, autocorrelation, co
 from caesura.region import runs
 
 POLES = 0.985 * np.exp(0.35j), 0.96 * np.exp(1.1j)
+EXAMPLE = Path(__file__).parent.parent / "examples" / "original.flac"
 AR4 = np.poly([p for pole in POLES for p in (pole, np.conj(pole))]).real
 
 
@@ -297,27 +302,20 @@ class TestGlide:
 
 class TestFloor:
     def test_what_a_codec_left_empty_does_not_rule_the_models(self):
-        x, missing = self.coded(), np.zeros(30000, dtype=bool)
-        missing[15000:15441] = True
-        error = {}
-        for floor in (0.0, FLOOR):
-            model = fit(segments(x, missing, 15000, 15441, 4096), [1024], floor=floor)
-            difference = conditional_mean(x, missing, 15000, 15441, model) - x[15000:15441]
-            error[floor] = float(difference @ difference)
-        assert error[FLOOR] < 0.2 * error[0.0]
-
-    @staticmethod
-    def coded():
-        """Noise over tones, of which every frame keeps another part of the spectrum, as codecs do."""
-        rng = np.random.default_rng(4)
-        t = np.arange(30000) / 44100
-        x = sum(np.sin(2.0 * np.pi * f * t) for f in (220.0, 331.0, 554.0, 880.0)) + 0.05 * rng.standard_normal(t.size)
-        coded, window = np.zeros(t.size), np.sin(np.pi * (np.arange(1024) + 0.5) / 1024)
-        for start in range(0, t.size - 1023, 512):
-            spectrum = np.fft.rfft(window * x[start : start + 1024])
-            spectrum[int(rng.integers(150, 300)) :] = 0.0
-            coded[start : start + 1024] += window * np.fft.irfft(spectrum)
-        return coded
+        original, rate = soundfile.read(EXAMPLE, frames=200000)
+        coded = io.BytesIO()
+        soundfile.write(coded, original.mean(axis=1), rate, format="OGG", subtype="VORBIS")
+        coded.seek(0)
+        x = soundfile.read(coded)[0]
+        error = {0.0: 0.0, FLOOR: 0.0}
+        for start in (60000, 100000, 140000):
+            missing = np.zeros(x.size, dtype=bool)
+            missing[start : start + 882] = True
+            for floor in error:
+                models = fit(segments(x, missing, start, start + 882, 4096), [1536], floor=floor)
+                difference = conditional_mean(x, missing, start, start + 882, models) - x[start : start + 882]
+                error[floor] += float(difference @ difference)
+        assert error[FLOOR] < 0.1 * error[0.0]  # 12 dB less over nine gaps of this recording
 
 
 class TestCalibrated:
