@@ -229,6 +229,21 @@ def test_filled_samples_beyond_full_scale_are_counted(tmp_path: Path) -> None:
         assert read(target).samples[1, 10:13].tolist() == [1.0 - 2.0**-15, 0.5, -1.0]
 
 
+@pytest.mark.parametrize(("suffix", "container"), [(".flac", "FLAC"), (".aif", "AIFF")])
+def test_a_lossless_name_asks_for_its_container(suffix: str, container: str, tmp_path: Path) -> None:
+    source = tmp_path / "a.wav"
+    soundfile.write(source, 0.3 * np.random.default_rng(0).standard_normal((500, 2)), RATE, subtype="PCM_24")
+    spliced = splice(source, tmp_path / f"b{suffix}", [])
+    assert (spliced.container, spliced.subtype) == (container, "PCM_24")
+    assert np.array_equal(read(spliced.path).samples, read(source).samples)
+
+
+def test_a_lossy_name_has_to_be_asked_for_in_words(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros((500, 2)), RATE)
+    with pytest.raises(AudioError, match=r"would hold WAV: name it 'b.wav' or choose another output format"):
+        splice(tmp_path / "a.wav", tmp_path / "b.ogg", [])
+
+
 @pytest.mark.parametrize(("name", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")])
 def test_a_lossy_file_becomes_flac_with_a_sentence_why(name: str, subtype: str, tmp_path: Path) -> None:
     source = tmp_path / f"a.{name.lower()}"

@@ -26,7 +26,7 @@ from caesura.audio.opening import open_audio
 from caesura.audio.patches import Overlay, Patch, checked
 from caesura.audio.pcm import Floats, codec_for
 from caesura.audio.reader import PcmReader, Reader, block_length
-from caesura.audio.targets import LOSSY, Target, Written, check_suffix, choose
+from caesura.audio.targets import LOSSY, Target, Written, choose_for
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def splice(
         target: the file to write; its suffix must agree with what is written.
         patches: new samples, sorted by start; consumed once, while writing. Where patches overlap the later one counts.
         force: overwrite an existing target, even the source itself.
-        output_format: 'wav', 'aiff', 'flac', 'ogg', 'opus' or 'mp3' instead of the container of the source.
+        output_format: 'wav', 'aiff', 'flac', 'ogg', 'opus' or 'mp3'; None: the lossless one that the target's name asks
+            for, else that of the source.
 
     Raises:
         AudioError: a file or a patch is not as it should be; the target is as it was.
@@ -60,8 +61,7 @@ def splice(
     """
     source, target = Path(source), destination(target)
     with replacing(target, force=force) as partial, open_audio(source) as reader:
-        chosen = choose(reader.info, output_format)
-        check_suffix(reader.info, chosen, target)
+        chosen = choose_for(target, reader.info, output_format)
         if chosen.in_place and isinstance(reader, PcmReader):
             clipped, changed, note = _overwrite(reader, partial, patches)
         else:

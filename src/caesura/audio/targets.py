@@ -6,7 +6,7 @@ change every sample: it becomes FLAC with 24 bits unless another format is asked
 
 from __future__ import annotations
 
-__all__ = ["FORMATS", "Target", "Written", "check_suffix", "choose", "family", "output_suffix", "sample_format"]
+__all__ = ["FORMATS", "Target", "Written", "choose", "choose_for", "family", "output_suffix", "sample_format"]
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,27 @@ def choose(info: Info, output_format: str | None = None) -> Target:
     return Target(wanted, subtype, False, _why(info, wanted, subtype, asked=output_format is not None))
 
 
+def choose_for(path: Path, info: Info, output_format: str | None = None) -> Target:
+    """`choose`, except that a name of a lossless container asks for that container.
+
+    A lossy name asks for nothing: encoding again changes every sample, which has to be said in so many words.
+
+    Raises:
+        AudioError: there is no such output format, or the suffix of `path` does not agree with what would be written.
+    """
+    target = choose(info, output_format)
+    if _agrees(path, info, target):
+        return target
+    named = next((name for name in FORMATS if name not in LOSSY and path.suffix.lower() in FORMATS[name]), None)
+    if output_format is None and named is not None:
+        return choose(info, named)
+    reason = f" ({target.note})" if target.note else ""
+    fitting = path.with_suffix(FORMATS[family(target.container)][0]).name
+    raise AudioError(
+        f"'{path}' would hold {target.container}: name it '{fitting}' or choose another output format{reason}"
+    )
+
+
 def sample_format(container: str, info: Info) -> str:
     """The sample format in `container` that loses nothing of the source, as far as there is one."""
     if container in LOSSY:
@@ -106,20 +127,9 @@ def output_suffix(source: Path | str, output_format: str | None = None) -> str:
     return own if target.in_place or own.lower() in suffixes else suffixes[0]
 
 
-def check_suffix(source: Info, target: Target, path: Path) -> None:
-    """Refuse a name that says something else than what will be written.
-
-    Raises:
-        AudioError: the suffix of `path` does not agree with the container.
-    """
-    suffixes = FORMATS[family(target.container)]
+def _agrees(path: Path, source: Info, target: Target) -> bool:
     keeps_name = family(source.container) == family(target.container) and path.suffix == source.path.suffix
-    if path.suffix.lower() not in suffixes and not keeps_name:
-        reason = f" ({target.note})" if target.note else ""
-        raise AudioError(
-            f"'{path}' would hold {target.container}: name it '{path.with_suffix(suffixes[0]).name}' or choose "
-            f"another output format{reason}"
-        )
+    return keeps_name or path.suffix.lower() in FORMATS[family(target.container)]
 
 
 def _why(info: Info, container: str, subtype: str, *, asked: bool) -> str:
