@@ -24,6 +24,7 @@ from caesura.autoregression import (
     fit,
     interpolate,
     polynomials,
+    refined,
     reflections,
     rehearse,
     residual,
@@ -246,6 +247,21 @@ class TestContext:
         assert errors[1] < 0.5 * errors[0]
         assert rehearse(x[:400], flags(400, (200, 260)), 200, 260, [(100, (4,))], 200) is None
 
+    def test_refined_models_learn_from_the_guess(self):
+        t = np.arange(4000)
+        x = np.cos(0.3 * t) + np.cos(0.311 * t) + 0.01 * np.random.default_rng(0).standard_normal(4000)
+        missing, contexts = flags(4000, (1850, 2150)), [(300, (200,))]
+
+        def error(models: list[Model]) -> float:
+            return float(np.sum((conditional_mean(x, missing, 1850, 2150, models) - x[missing]) ** 2))
+
+        hidden = np.where(missing, 0.0, x)
+        before = experts(hidden, missing, 1850, 2150, contexts)
+        filled = hidden.copy()
+        filled[missing] = conditional_mean(x, missing, 1850, 2150, before)
+        after = refined(filled, missing, 1850, 2150, contexts, x[missing])
+        assert error(after) < error(before)
+
 
 class TestConfidence:
     def test_foretells_the_error(self):
@@ -283,6 +299,11 @@ class TestGlide:
         assert find_glide(glissando(0.0), missing, 4640, 4960, 16000) is None
         assert find_glide(np.random.default_rng(0).standard_normal(9600), missing, 4640, 4960, 16000) is None
         assert find_glide(np.zeros(9600), missing, 4640, 4960, 16000) is None
+
+    def test_neither_the_end_of_the_scale_nor_a_slow_glide_counts(self):
+        missing = flags(9600, (4640, 4960))
+        assert find_glide(glissando(2.6), missing, 4640, 4960, 16000) is None
+        assert find_glide(glissando(0.15), missing, 4640, 4960, 16000) is None
 
     def test_needs_both_sides(self):
         x = glissando(1.0)

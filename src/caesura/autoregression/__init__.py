@@ -19,6 +19,7 @@ __all__ = [
     "interpolate",
     "one_thread",
     "polynomials",
+    "refined",
     "reflections",
     "rehearse",
     "residual",
@@ -32,4 +33,5 @@ from caesura.autoregression.context import segments
 from caesura.autoregression.glide import Glide, find_glide
 from caesura.autoregression.interpolation import conditional_mean, extrapolate, interpolate, residual
 from caesura.autoregression.mixture import confidence, experts, rehearse, weighted
+from caesura.autoregression.refinement import refined
 from caesura.autoregression.threads import one_thread

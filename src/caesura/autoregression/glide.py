@@ -6,7 +6,9 @@ A sound whose pitch changes by the relative rate beta per second is stationary o
 
 beta is the rate at which an autoregressive model of the warped context predicts best, that is, whose Burg residual
 log E(beta) is least; n (log E(0) - log E(beta)) / 2 is the gain in log-likelihood of n samples. Where that gain is
-small nothing is warped. Prediction is measured on the band that holds the pitch, at a low rate, because spline
+small, or greatest at the end of the rates that were tried, or the glide slow, nothing is warped.
+
+Prediction is measured on the band that holds the pitch, at a low rate, because spline
 interpolation weakens the top of the spectrum and would make any warp look predictable.
 
 References:
@@ -33,7 +35,8 @@ REACH = 0.07  # seconds on either side: a vibrato turns round after about 0.08 s
 BAND = 10000.0  # hertz, the rate at which prediction is measured
 ORDER = 128  # at that rate; resolves harmonics of 80 Hz
 RATES = (-2.0, -1.5, -1.1, -0.8, -0.6, -0.4, -0.2, -0.1, 0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.1, 1.5, 2.0)  # per second
-EVIDENCE = 20.0  # nats of log-likelihood a glide must gain; noise alone gains 0 to 3, and interpolation a little more
+EVIDENCE = 500.0  # nats of log-likelihood a glide must gain: on speech, those of 30 to 450 did as much harm as good
+SLOWEST = 0.3  # per second: a slower glide costs more by the shorter context than it gains
 SHORTEST = 0.02  # seconds of unbroken context that are needed on either side
 EDGE = 8  # samples of context on either side that the way back is interpolated from
 FURTHEST = 0.1  # seconds: further out the pitch has turned elsewhere
@@ -138,9 +141,10 @@ def find_glide(x: Array, missing: NDArray[np.bool_], start: int, stop: int, samp
     scores = np.array([_score(sides, Glide(rate, centre, sample_rate), step) for rate in RATES])
     best, still = int(np.argmin(scores)), RATES.index(0.0)
     count = sum(side.size for _, side in sides) / step
-    if 0.5 * count * (scores[still] - scores[best]) < EVIDENCE:
-        return None
-    return Glide(_vertex(best, scores), centre, sample_rate)
+    if best in (0, len(RATES) - 1) or 0.5 * count * (scores[still] - scores[best]) < EVIDENCE:
+        return None  # a pitch that seems to run off the scale is none: measured 12 to 15 dB worse than no warp
+    rate = _vertex(best, scores)
+    return Glide(rate, centre, sample_rate) if abs(rate) >= SLOWEST else None
 
 
 def _sides(
@@ -183,7 +187,5 @@ def _score(sides: list[tuple[int, Array]], glide: Glide, step: int) -> float:
 
 def _vertex(best: int, scores: Array) -> float:
     """The rate at the bottom of the parabola through the least score and its neighbours."""
-    if best in (0, len(RATES) - 1):
-        return RATES[best]
     curve = np.polyfit(RATES[best - 1 : best + 2], scores[best - 1 : best + 2], 2)
     return float(-0.5 * curve[1] / curve[0])

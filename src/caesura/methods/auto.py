@@ -7,7 +7,8 @@
 Boxes go to `janssen_tf`, from 0.25 s on to `nmf`, which keeps the energy up where prediction fades.
 
 With quality "best" the far contexts are used for every gap but clicks, with two models each, a pitch that glides is
-straightened first, and the models are weighted by a rehearsal beside the gap. What is longer than `max_gap` is flagged.
+straightened first, and the models are weighted by a rehearsal beside the gap and estimated once more with a sparse fill
+in it. What is longer than `max_gap` is flagged.
 
 References:
     A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
@@ -32,6 +33,7 @@ from caesura.methods.nmf import Nmf
 from caesura.problem import Problem, Region
 
 CLICK = 0.003  # seconds
+TINY = 0.0075  # seconds; a sparse fill of so short a gap misleads the models
 SHORT = 0.025  # seconds
 LONG_BOX = 0.25  # seconds
 NEAR = (1536, 4096)
@@ -82,9 +84,10 @@ class Auto:
             return Lsar(contexts=NEAR, order=1536), f"{length}: near contexts"
         if not best:
             return Lsar(contexts=FAR), f"{length}: near and far contexts"
-        rehearsed = 4096 if seconds <= SHORT else 8192
+        refined = 0 if seconds <= TINY else 4096 if seconds <= SHORT else 8192
         why = f"{length}: near and far contexts, pitch glides straightened, models rehearsed beside the gap"
-        return Lsar(contexts=FAR, order=3072, halved=True, glide=True, rehearse=rehearsed), why
+        why += " and refined with a sparse fill" if refined else ""
+        return Lsar(contexts=FAR, order=3072, halved=True, glide=True, rehearse=4096, refine=refined), why
 
     def _fill(
         self, problem: Problem, gap: Region, chosen: Lsar, why: str, estimate: NDArray[np.float64], note: Listener

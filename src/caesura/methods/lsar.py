@@ -8,7 +8,8 @@ a residual power v_c. The gap minimises all residuals together, each in units of
 one Toeplitz solve and no iterations: the gap never enters the estimate of its own models. Near contexts follow speech,
 far ones resolve music; the sum needs no choice between them. The longer the gap the more the far ones count,
 w_c = c^g with g from 0 at 20 ms to 1/2 at 50 ms. With `rehearse` w_c is also divided by the error of model c on
-stretches beside the gap, to the power 3/2. With `glide` the pitch is first straightened where it moves.
+stretches beside the gap, to the power 3/2. With `glide` the pitch is first straightened where it moves. With `refine`
+the models are estimated once more, with the mean of their fill and a sparse one (A-SPAIN) in the gap.
 
 References:
     A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
@@ -36,17 +37,21 @@ from caesura.autoregression import (
     extrapolate,
     find_glide,
     one_thread,
+    refined,
     rehearse,
     weighted,
 )
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
+from caesura.methods.spain import Spain
 from caesura.problem import Problem, Region, runs
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 REFERENCE_RATE = 44100  # hertz at which orders and contexts are stated
-REHEARSAL = 2048  # samples between the gap and a rehearsal: beside it, but not so near that both share an onset
+REHEARSAL = 512  # samples between the gap and a rehearsal: measured better than 2048, which may lie in another note
+WINDOW_PER_GAP = 4.0  # of the sparse fill
+SHORTEST_WINDOW = 0.02  # seconds
 SHARPNESS = 1.5  # exponent of the rehearsal's errors; measured flat between 1 and 2
 LONGEST = 16384  # samples of a gap that a Toeplitz solve can take, in a second or two; beyond, both sides are continued
 
@@ -65,6 +70,8 @@ class Lsar:
     """Weight the models of contexts up to this many samples by their success on stretches beside the gap; 0: none."""
     glide: bool = False
     """Straighten a pitch that moves, as in speech, before the models are estimated."""
+    refine: int = 0
+    """Estimate the models of contexts up to this many samples once more, with a sparse fill in the gap; 0: none."""
 
     accepts: ClassVar[Accepts] = Accepts(context=1.0)
 
@@ -104,18 +111,23 @@ class Lsar:
     def _fill(self, problem: Problem, channel: int, start: int, stop: int) -> tuple[Array, Note]:
         x, missing, rate = problem.y[channel], ~problem.mask[channel], problem.sample_rate
         glide = find_glide(x, missing, start, stop, rate) if self.glide else None
+        guessed = _sparse(problem, channel, start, stop) if self.refine else None
         if glide is None:
-            fill, models = self._stationary(x, missing, start, stop, rate)
+            fill, models = self._stationary(x, missing, start, stop, rate, guessed)
             sides = int(start > 0) + int(stop < x.size)
             return fill, _note(channel, start, stop, calibrated(confidence(fill, models, sides=sides)), models, {})
         warped, unknown, origin = glide.apply(x, missing, start, stop)
         first, last = next((a, b) for a, b in runs(unknown) if a <= origin < b)
-        warped[first:last], models = self._stationary(warped, unknown, first, last, rate)
+        if guessed is not None:
+            guessed, _, _ = glide.apply(guessed, missing & ~_inside(x.size, start, stop), start, stop)
+        warped[first:last], models = self._stationary(warped, unknown, first, last, rate, guessed)
         fill = glide.back(warped, origin, start, stop)
         trust = calibrated(confidence(fill, models))
         return fill, _note(channel, start, stop, trust, models, {"glide": glide.rate})
 
-    def _stationary(self, x: Array, missing: Flags, start: int, stop: int, rate: int) -> tuple[Array, list[Model]]:
+    def _stationary(
+        self, x: Array, missing: Flags, start: int, stop: int, rate: int, guessed: Array | None
+    ) -> tuple[Array, list[Model]]:
         scale = rate / REFERENCE_RATE
         contexts = [self._context(size, scale) for size in sorted(self.contexts)]
         models = experts(x, missing, start, stop, contexts)
@@ -131,12 +143,19 @@ class Lsar:
                 ratios = np.pad(errors / errors.min(), (0, weights.size - errors.size), mode="edge")
                 weights = weights / ratios**SHARPNESS
                 fill = _fill(x, missing, start, stop, weighted(models, weights))
-        return fill, weighted(models, weights / weights.max())
+        trusted = weighted(models, weights / weights.max())
+        if guessed is not None:
+            near = [self._context(size, scale, 3 / 4) for size in sorted(self.contexts) if size <= self.refine]
+            filled = x.copy()
+            filled[start:stop] = fill
+            again = refined(filled, missing, start, stop, near, guessed[start:stop])
+            fill = _fill(x, missing, start, stop, weighted(again + models[len(again) :], weights))
+        return fill, trusted
 
-    def _context(self, size: int, scale: float) -> tuple[int, tuple[int, ...]]:
+    def _context(self, size: int, scale: float, share: float = 0.5) -> tuple[int, tuple[int, ...]]:
         """Samples on either side and orders, at the recording's rate."""
         samples = max(round(size * scale), 2)
-        order = min(samples // 2, max(round(self.order * scale), 1))
+        order = min(int(share * samples), max(round(self.order * scale), 1))
         return samples, (order // 2, order) if self.halved and order > 1 else (order,)
 
 
@@ -146,6 +165,21 @@ def _note(channel: int, start: int, stop: int, trust: float, models: list[Model]
         confidence=trust,
         parameters={"orders": [model.order for model in models], **more},
     )
+
+
+def _sparse(problem: Problem, channel: int, start: int, stop: int) -> Array:
+    """The channel (samples,) with a sparse fill in the gap."""
+    guessed: Array = np.array(problem.y[channel])
+    window = max(WINDOW_PER_GAP * (stop - start) / problem.sample_rate, SHORTEST_WINDOW)
+    gap, reliable = Region(start, stop), problem.mask[channel]
+    guessed[start:stop] = Spain(window=window).fill(guessed, reliable, gap, problem.sample_rate)
+    return guessed
+
+
+def _inside(size: int, start: int, stop: int) -> Flags:
+    inside = np.zeros(size, dtype=bool)
+    inside[start:stop] = True
+    return inside
 
 
 def _far(seconds: float) -> float:

@@ -113,6 +113,22 @@ class Spain:
                 progress((row + (done + 1) / len(gaps)) / problem.channels)
         return estimate
 
+    def fill(
+        self, y: NDArray[np.float64], reliable: NDArray[np.bool_], gap: Region, sample_rate: int
+    ) -> NDArray[np.float64]:
+        """Fill one gap of a channel.
+
+        Args:
+            y: (samples,).
+            reliable: (samples,), True where `y` is known.
+            gap: what to fill.
+            sample_rate: hertz.
+
+        Returns:
+            (gap.length,).
+        """
+        return self._fill(y, reliable, gap, self._frame(gap, sample_rate))
+
     def _frame(self, gap: Region, sample_rate: int) -> Gabor:
         window = self.window or min(max(WINDOW_PER_GAP * gap.length / sample_rate, SHORTEST_WINDOW), LONGEST_WINDOW)
         return centred_frame(gap, sample_rate, window, overlap=self.overlap, redundancy=self.redundancy, phase="frame")
