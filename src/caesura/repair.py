@@ -122,7 +122,8 @@ def _crop(
     window: Window, targets: Sequence[Region], reader: Reader, text: str, hear: Guide | None, inpainter: Inpainter
 ) -> Problem:
     y = reader.read(window.start, window.stop)
-    others = clipped((r for r in targets if r.is_gap and r not in window.targets), window.start, window.stop)
+    near = [r for r in targets if r.is_gap and r.start < window.stop and r.stop > window.start]
+    others = clipped((r for r in near if r not in window.targets), window.start, window.stop)
     broken = (Region(*span, channel=c) for c, row in enumerate(y) for span in runs(~np.isfinite(row)))
     problem = Problem(
         np.nan_to_num(y, nan=0.0, posinf=0.0, neginf=0.0),

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 __all__ = ["seam_score"]
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,7 @@ from caesura.problem import Region
 
 FRAME = 256  # samples; short enough that the two frames at an edge hear nothing but the edge
 SURROUNDINGS = 16384  # samples on either side that say what is usual
+EVERY = 8  # samples from a step to the next in the surroundings: thousands are left, enough for a median
 FLOOR = 1e-5  # -100 dBFS, so that digital silence has a spectrum
 SPREAD = 1.4826  # median absolute deviation -> standard deviation of a normal distribution
 
@@ -37,31 +40,64 @@ def seam_score(x: NDArray[np.float64], region: Region, mask: NDArray[np.bool_]) 
     """
     channels = range(len(x)) if region.channel is None else [region.channel]
     edges = [e for e in (region.start, region.stop) if 2 <= e <= x.shape[1] - 2]
-    scores = [_edge_score(x[c], e, mask[c]) for c in channels for e in edges]
+    # What is usual hardly differs between two edges that lie a frame apart.
+    shared = region.length <= FRAME
+    scores = []
+    for c in channels:
+        usual = None
+        for e in edges:
+            if usual is None or not shared:
+                usual = _usual(x[c], e, mask[c])
+            scores.append(_edge_score(x[c], e, usual))
     known = [s for s in scores if s is not None]
     return max(known) if known else None
 
 
-def _edge_score(x: NDArray[np.float64], edge: int, reliable: NDArray[np.bool_]) -> float | None:
+@dataclass(frozen=True)
+class _Usual:
+    """Median and robust deviation of step and flux around an edge; None where too little is known."""
+
+    step: tuple[float, float] | None
+    flux: tuple[float, float] | None
+
+
+def _usual(x: NDArray[np.float64], edge: int, reliable: NDArray[np.bool_]) -> _Usual:
     a, b = max(edge - SURROUNDINGS, 0), min(edge + SURROUNDINGS, x.size)
     near, known = x[a:b], reliable[a:b]
-    step = np.abs(near[:-3] - 3.0 * near[1:-2] + 3.0 * near[2:-1] - near[3:])
-    usual = known[:-3] & known[3:]
-    z = [_z(step[edge - a - 2], step[usual])] if usual.sum() >= FRAME else []
-    frames = _log_spectra(near, first=(edge - a) % FRAME)
-    whole = _whole_frames(known, first=(edge - a) % FRAME)
-    at = (edge - a) // FRAME  # the frame that starts at the edge
-    flux = np.sqrt(np.mean(np.diff(frames, axis=0) ** 2, axis=1))
-    usual = whole[:-1] & whole[1:]
-    if 1 <= at < len(frames) and usual.sum() >= 8:
-        z.append(_z(flux[at - 1], flux[usual]))
+    steps = _steps(near)[known[:-3:EVERY] & known[3::EVERY]]
+    step = _typical(steps) if steps.size >= FRAME // EVERY else None
+    first = (edge - a) % FRAME
+    frames, whole = _log_spectra(near, first), _whole_frames(known, first)
+    flux = _flux(frames)[whole[:-1] & whole[1:]]
+    return _Usual(step, _typical(flux) if flux.size >= 8 else None)
+
+
+def _edge_score(x: NDArray[np.float64], edge: int, usual: _Usual) -> float | None:
+    z = []
+    if usual.step is not None:
+        z.append(_z(float(_steps(x[edge - 2 : edge + 2])[0]), usual.step))
+    if usual.flux is not None and FRAME <= edge <= x.size - FRAME:
+        z.append(_z(float(_flux(_log_spectra(x[edge - FRAME : edge + FRAME], 0))[0]), usual.flux))
     return max(0.0, *z) if z else None
 
 
-def _z(value: float, usual: NDArray[np.float64]) -> float:
-    centre = float(np.median(usual))
-    spread = SPREAD * float(np.median(np.abs(usual - centre)))
-    return (float(value) - centre) / max(spread, 1e-12 + 0.1 * centre)
+def _steps(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Errors of predicting what lies between the second and the third of four samples, for every few samples."""
+    return np.asarray(np.abs(x[:-3:EVERY] - 3.0 * x[1:-2:EVERY] + 3.0 * x[2:-1:EVERY] - x[3::EVERY]))
+
+
+def _flux(frames: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.sqrt(np.mean(np.diff(frames, axis=0) ** 2, axis=1)))
+
+
+def _typical(values: NDArray[np.float64]) -> tuple[float, float]:
+    centre = float(np.median(values))
+    return centre, SPREAD * float(np.median(np.abs(values - centre)))
+
+
+def _z(value: float, usual: tuple[float, float]) -> float:
+    centre, spread = usual
+    return (value - centre) / max(spread, 1e-12 + 0.1 * centre)
 
 
 def _log_spectra(x: NDArray[np.float64], first: int) -> NDArray[np.float64]:

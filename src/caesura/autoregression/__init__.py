@@ -8,7 +8,9 @@ from __future__ import annotations
 __all__ = [
     "Glide",
     "Model",
+    "Prediction",
     "burg",
+    "burg_many",
     "calibrated",
     "conditional_mean",
     "confidence",
@@ -19,19 +21,24 @@ __all__ = [
     "interpolate",
     "one_thread",
     "polynomials",
+    "predictions",
     "refined",
     "reflections",
     "rehearse",
     "residual",
     "segments",
+    "short_gaps",
     "weighted",
 ]
 
 from caesura.autoregression.burg import Model, burg, fit, polynomials, reflections
 from caesura.autoregression.calibration import calibrated
+from caesura.autoregression.clicks import short_gaps
 from caesura.autoregression.context import segments
 from caesura.autoregression.glide import Glide, find_glide
 from caesura.autoregression.interpolation import conditional_mean, extrapolate, interpolate, residual
+from caesura.autoregression.many import burg_many
 from caesura.autoregression.mixture import confidence, experts, rehearse, weighted
 from caesura.autoregression.refinement import refined
+from caesura.autoregression.side import Prediction, predictions
 from caesura.autoregression.threads import one_thread

@@ -15,7 +15,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Model", "burg", "fit", "polynomials", "reflections"]
+__all__ = ["FLOOR", "Model", "burg", "fit", "polynomials", "reflections", "white_noise"]
 
 import math
 from collections.abc import Sequence
@@ -106,8 +106,7 @@ def reflections(segments: Sequence[Array], order: int, *, floor: float = FLOOR) 
     # f[n] and g[n-1] sit at the same index. All segments lie in one row; a pair that reaches across a joint is zero
     # from the stage on at which it does, and stays so, which spares a call per segment and stage.
     row = np.concatenate(known) / peak
-    if floor > 0.0:
-        row += floor * math.sqrt(float(row.dot(row)) / row.size) * _noise(row.size)
+    row += floor * math.sqrt(float(row.dot(row)) / row.size) * white_noise(row.size)
     f, g = row[1:].copy(), row[:-1].copy()
     joints = np.cumsum([x.size for x in known])[:-1].tolist()
     for b in joints:
@@ -163,7 +162,7 @@ def _stages(f: Errors, g: Errors, joints: list[int], k: Array, first: int, floor
 
 
 @lru_cache(maxsize=16)  # the contexts of one recording have few sizes
-def _noise(count: int) -> Array:
+def white_noise(count: int) -> Array:
     """White noise of unit power (count,), the same every time."""
     return np.random.default_rng(0).standard_normal(count)
 

@@ -27,4 +27,4 @@ def calibrated(expected: float) -> float:
     if expected <= 0.0:
         return 0.0
     inside = min(max(expected, CERTAIN), 1.0 - CERTAIN)
-    return 1.0 / (1.0 + math.exp(-OFFSET) * ((1.0 - inside) / inside) ** SLOPE)
+    return float(1.0 / (1.0 + math.exp(-OFFSET) * ((1.0 - inside) / inside) ** SLOPE))

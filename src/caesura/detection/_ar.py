@@ -84,6 +84,8 @@ def residuals(x: Array, shape: Shape, *, floor: float = 0.0) -> Residuals:
     Returns:
         the errors of all frames, joined.
     """
+    from scipy.fft import irfft, rfft
+
     frames = np.lib.stride_tricks.sliding_window_view(x, shape.frame)[:: shape.hop]
     forward, backward = np.empty((2, frames.shape[0], shape.hop))
     models = np.empty((frames.shape[0], shape.order + 1))
@@ -92,10 +94,10 @@ def residuals(x: Array, shape: Shape, *, floor: float = 0.0) -> Residuals:
     for first in range(0, frames.shape[0], FRAMES_AT_ONCE):
         some = slice(first, first + FRAMES_AT_ONCE)
         models[some] = _models(frames[some] * window, shape.order, floor * float(window @ window))
-        spectrum = np.fft.rfft(frames[some])
-        filters = np.fft.rfft(models[some], shape.frame)
-        forward[some] = np.fft.irfft(spectrum * filters)[:, inner]
-        backward[some] = np.fft.irfft(spectrum * filters.conj())[:, inner]
+        spectrum = rfft(frames[some])
+        filters = rfft(models[some], shape.frame)
+        forward[some] = irfft(spectrum * filters)[:, inner]
+        backward[some] = irfft(spectrum * filters.conj())[:, inner]
     return Residuals(forward.ravel(), backward.ravel(), models, shape)
 
 
@@ -120,7 +122,9 @@ def levinson(r: Array) -> Array:
 
 
 def _models(windowed: Array, order: int, floor: float) -> Array:
-    power = np.abs(np.fft.rfft(windowed)) ** 2
-    r = np.fft.irfft(power)[:, : order + 1]
+    from scipy.fft import irfft, rfft
+
+    power = np.abs(rfft(windowed)) ** 2
+    r = irfft(power)[:, : order + 1]
     r[:, 0] += WHITE * r[:, 0] + floor + np.finfo(float).tiny
     return levinson(r)

@@ -12,7 +12,7 @@ __all__ = ["KINDS", "Read", "detect", "detect_blocks"]
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +116,7 @@ def detect_blocks(
         for index, row in enumerate(block.x):
             _look(row, block, sample_rate, wanted, sensitivity, channels[index])
     findings = [_settle(channel, sample_rate, wanted, sensitivity, samples) for channel in channels.values()]
-    return _labels(findings)
+    return _labels(_united(findings))
 
 
 def _wanted(kinds: Collection[str] | None) -> frozenset[str]:
@@ -241,6 +241,18 @@ def _touches(spans: list[Span], others: list[Span]) -> list[bool]:
     starts, stops = np.array(united).T
     first = [int(np.searchsorted(stops, start, side="right")) for start, _ in spans]
     return [k < len(starts) and bool(starts[k] < stop) for k, (_, stop) in zip(first, spans, strict=True)]
+
+
+def _united(channels: list[list[_Finding]]) -> list[list[_Finding]]:
+    """Clicks that overlap in several channels are one event: each takes the span of all of them."""
+    clicks = merge((f.start, f.stop) for own in channels for f in own if f.kind == "click")
+    starts = np.array([start for start, _ in clicks])
+
+    def whole(f: _Finding) -> _Finding:
+        start, stop = clicks[int(np.searchsorted(starts, f.start, side="right")) - 1]
+        return replace(f, start=start, stop=stop)
+
+    return [[whole(f) if f.kind == "click" else f for f in own] for own in channels]
 
 
 def _labels(channels: list[list[_Finding]]) -> list[Label]:

@@ -1,10 +1,12 @@
 """Choose for each gap how it is filled, and leave alone what no method can repair.
 
-    up to 3 ms     clicks: one model of the nearest 1024 samples is enough
+    up to 3 ms     clicks: one model of the nearest 1024 samples, for all clicks of a window at once
     up to 25 ms    models of 1536 and 4096 samples on either side, which is what fits into 0.05 s
     longer         models of 1024, 2048, 4096, 8192 and 16384 samples
 
 Boxes go to `janssen_tf`, from 0.25 s on to `nmf`, which keeps the energy up where prediction fades.
+
+Where only some channels have the gap, the others are asked what they know of it; of clicks only with quality "best".
 
 With quality "best" the far contexts are used for every gap but clicks, with two models each, a pitch that glides is
 straightened first, and the models are weighted by a rehearsal beside the gap and estimated once more with a sparse fill
@@ -38,6 +40,11 @@ SHORT = 0.025  # seconds
 LONG_BOX = 0.25  # seconds
 NEAR = (1536, 4096)
 FAR = (1024, 2048, 4096, 8192, 16384)
+FILTERS = (33, 129, 513, 1025)
+CLICKS = Lsar(contexts=(1024,), order=384, taps=())
+
+Ready = dict[tuple[int, int], tuple[NDArray[np.float64], Note]]
+"""Fills by channel and first sample."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,14 @@ class Auto:
         """See `caesura.inpainter.Inpainter`."""
         estimate = np.array(problem.y)
         gaps = problem.gaps
+        ready = self._clicks(problem)
         for done, gap in enumerate(gaps):
             seconds = gap.length / problem.sample_rate
             if seconds > self.max_gap and self.policy == "flag":
                 note(Note(gap, why=_too_long(seconds, self.max_gap), refused=True))
             else:
                 chosen, why = self._choose(seconds)
-                self._fill(problem, gap, chosen, why, estimate, note)
+                self._fill(problem, gap, chosen, why, estimate, note, ready)
             progress((done + 1) / len(gaps))
         if problem.boxes:
             _fill_boxes(problem, estimate, rng, note)
@@ -79,7 +87,8 @@ class Auto:
         length = f"{1000.0 * seconds:.3g} ms"
         best = self.quality == "best"
         if seconds <= CLICK:
-            return Lsar(contexts=(1024,), order=256), f"{length}: a click needs the nearest samples only"
+            near = dataclasses.replace(CLICKS, taps=FILTERS if best else ())
+            return near, f"{length}: a click needs the nearest samples only"
         if seconds <= SHORT and not best:
             return Lsar(contexts=NEAR, order=1536), f"{length}: near contexts"
         if not best:
@@ -87,16 +96,32 @@ class Auto:
         refined = 0 if seconds <= TINY else 4096 if seconds <= SHORT else 8192
         why = f"{length}: near and far contexts, pitch glides straightened, models rehearsed beside the gap"
         why += " and refined with a sparse fill" if refined else ""
-        return Lsar(contexts=FAR, order=3072, halved=True, glide=True, rehearse=4096, refine=refined), why
+        far = Lsar(contexts=FAR, order=3072, halved=True, glide=True, rehearse=4096, refine=refined, taps=FILTERS)
+        return far, why
+
+    def _clicks(self, problem: Problem) -> Ready:
+        """The clicks, all at once; those that cannot be filled together are left out."""
+        longest = CLICK * problem.sample_rate
+        short = [gap for gap in problem.gaps if gap.length <= longest]
+        if self.quality == "best":
+            short = [gap for gap in short if gap.channel is None]  # the others may gain from another channel
+        return CLICKS.clicks(problem, short)
 
     def _fill(
-        self, problem: Problem, gap: Region, chosen: Lsar, why: str, estimate: NDArray[np.float64], note: Listener
+        self,
+        problem: Problem,
+        gap: Region,
+        chosen: Lsar,
+        why: str,
+        estimate: NDArray[np.float64],
+        note: Listener,
+        ready: Ready,
     ) -> None:
         channels = range(problem.channels) if gap.channel is None else [gap.channel]
         for c in channels:
-            fill, said = chosen.fill(problem, c, gap.start, gap.stop)
+            fill, said = ready.get((c, gap.start)) or chosen.fill(problem, c, gap.start, gap.stop)
             estimate[c, gap.start : gap.stop] = fill
-            note(dataclasses.replace(said, method="lsar", why=why))
+            note(dataclasses.replace(said, method="lsar", why=f"{why}; {said.why}" if said.why else why))
 
 
 def _fill_boxes(problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, note: Listener) -> None:

@@ -9,7 +9,9 @@ one Toeplitz solve and no iterations: the gap never enters the estimate of its o
 far ones resolve music; the sum needs no choice between them. The longer the gap the more the far ones count,
 w_c = c^g with g from 0 at 20 ms to 1/2 at 50 ms. With `rehearse` w_c is also divided by the error of model c on
 stretches beside the gap, to the power 3/2. With `glide` the pitch is first straightened where it moves. With `refine`
-the models are estimated once more, with the mean of their fill and a sparse one (A-SPAIN) in the gap.
+the models are estimated once more, with the mean of their fill and a sparse one (A-SPAIN) in the gap. Where other
+channels go on during the gap, what they predict is taken out before and put back after, if that helps beside the gap
+(`caesura.autoregression.side`).
 
 References:
     A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
@@ -30,19 +32,20 @@ from numpy.typing import NDArray
 
 from caesura.autoregression import (
     Model,
+    Prediction,
     calibrated,
-    conditional_mean,
     confidence,
     experts,
-    extrapolate,
     find_glide,
     one_thread,
+    predictions,
     refined,
     rehearse,
+    short_gaps,
     weighted,
 )
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
-from caesura.methods.spain import Spain
+from caesura.methods._lsar import far_exponent, fill_with, inside, sparse_guess
 from caesura.problem import Problem, Region, runs
 
 Array = NDArray[np.float64]
@@ -50,10 +53,8 @@ Flags = NDArray[np.bool_]
 
 REFERENCE_RATE = 44100  # hertz at which orders and contexts are stated
 REHEARSAL = 512  # samples between the gap and a rehearsal: measured better than 2048, which may lie in another note
-WINDOW_PER_GAP = 4.0  # of the sparse fill
-SHORTEST_WINDOW = 0.02  # seconds
 SHARPNESS = 1.5  # exponent of the rehearsal's errors; measured flat between 1 and 2
-LONGEST = 16384  # samples of a gap that a Toeplitz solve can take, in a second or two; beyond, both sides are continued
+SURROUNDINGS = 10240  # samples on either side that the filters of other channels are estimated and tried in
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,16 @@ class Lsar:
     """Straighten a pitch that moves, as in speech, before the models are estimated."""
     refine: int = 0
     """Estimate the models of contexts up to this many samples once more, with a sparse fill in the gap; 0: none."""
+    taps: tuple[int, ...] = (33, 129, 513)
+    """Lengths, at 44.1 kHz, of filters that predict the channel from others that are known in the gap; "": none."""
 
     accepts: ClassVar[Accepts] = Accepts(context=1.0)
 
     def __post_init__(self) -> None:
         if not self.contexts or min(self.contexts) < 2:
             raise ValueError(f"contexts={self.contexts} is not a list of sample counts of 2 or more")
+        if any(n < 1 or n % 2 == 0 for n in self.taps):
+            raise ValueError(f"taps={self.taps} is not a list of odd lengths: the middle one stands for no delay")
         if self.order < 1:
             raise ValueError(f"order={self.order} is not a positive number of coefficients")
 
@@ -108,32 +113,87 @@ class Lsar:
         with one_thread():
             return self._fill(problem, channel, start, stop)
 
+    def clicks(self, problem: Problem, gaps: Sequence[Region]) -> dict[tuple[int, int], tuple[Array, Note]]:
+        """Fill short gaps together, each with one model of the nearest context and from its own channel.
+
+        Args:
+            problem: what is known.
+            gaps: some of its gaps.
+
+        Returns:
+            fills and notes by channel and first sample, of those that can be filled like that.
+        """
+        reach, (order, *_) = self._context(min(self.contexts), problem.sample_rate / REFERENCE_RATE)
+        channels = range(problem.channels)
+        places = [(c, gap.start, gap.stop) for c in channels for gap in gaps if gap.channel in (None, c)]
+        fills = short_gaps(problem.y, ~problem.mask, places, reach, order)
+        return {
+            (c, start): (fill.samples, _note(c, start, stop, calibrated(fill.confidence), [order], {}))
+            for (c, start, stop), fill in zip(places, fills, strict=True)
+            if fill is not None
+        }
+
     def _fill(self, problem: Problem, channel: int, start: int, stop: int) -> tuple[Array, Note]:
         x, missing, rate = problem.y[channel], ~problem.mask[channel], problem.sample_rate
+        origin, heard = self._heard(problem, channel, start, stop)
+        if not heard:
+            fill, models, more = self._alone(x, missing, start, stop, rate)
+            trust = confidence(fill, models, sides=int(start > 0) + int(stop < x.size))
+            return fill, _note(channel, start, stop, calibrated(trust), _orders(models), more)
+        here = slice(origin, origin + heard[0].samples.size)
+        start, stop = start - origin, stop - origin
+        fill, best = np.zeros(stop - start), max(heard, key=lambda p: p.weight)
+        for p in heard:
+            unknown = missing[here] | p.unknown
+            rest = np.where(unknown, 0.0, x[here] - p.samples)
+            own, models, more = self._alone(rest, unknown, start, stop, rate)
+            fill += p.weight * (own + p.samples[start:stop])
+            if p is best:
+                kept = models, more
+        models, more = kept
+        trust = calibrated(confidence(fill, models))
+        more = {**more, "taps": [p.taps for p in heard], "error_beside": round(best.error, 4)}
+        why = f"the other channels lower the error beside the gap to {best.error:.2g} of what it is without them"
+        return fill, _note(channel, start + origin, stop + origin, trust, _orders(models), more, why)
+
+    def _heard(self, problem: Problem, channel: int, start: int, stop: int) -> tuple[int, list[Prediction]]:
+        """What the other channels say, and the first sample of what was looked at."""
+        scale = problem.sample_rate / REFERENCE_RATE
+        radius = round((2 * max(*self.contexts, SURROUNDINGS) + max(self.taps, default=0)) * scale)
+        origin, end = max(start - radius, 0), min(stop + radius, problem.samples)
+        missing = ~problem.mask[:, origin:end]
+        gap = start - origin, stop - origin
+        goes_on = [c for c, row in enumerate(missing) if c != channel and not row[gap[0] : gap[1]].any()]
+        if not (self.taps and goes_on):
+            return origin, []
+        x, others = problem.y[channel, origin:end], problem.y[goes_on, origin:end]
+        unknown = np.asarray(missing[goes_on].any(axis=0))
+        return origin, predictions(x, missing[channel], others, unknown, gap, taps=self.taps, scale=scale)
+
+    def _alone(
+        self, x: Array, missing: Flags, start: int, stop: int, rate: int
+    ) -> tuple[Array, list[Model], dict[str, Any]]:
+        """The fill of one channel by itself, the models it was made with, and what else there is to say."""
         glide = find_glide(x, missing, start, stop, rate) if self.glide else None
-        guessed = _sparse(problem, channel, start, stop) if self.refine else None
+        guess = sparse_guess(x, missing, start, stop, rate) if self.refine else None
         if glide is None:
-            fill, models = self._stationary(x, missing, start, stop, rate, guessed)
-            sides = int(start > 0) + int(stop < x.size)
-            return fill, _note(channel, start, stop, calibrated(confidence(fill, models, sides=sides)), models, {})
+            return *self._stationary(x, missing, start, stop, rate, guess), {}
         warped, unknown, origin = glide.apply(x, missing, start, stop)
         first, last = next((a, b) for a, b in runs(unknown) if a <= origin < b)
-        if guessed is not None:
-            guessed, _, _ = glide.apply(guessed, missing & ~_inside(x.size, start, stop), start, stop)
-        warped[first:last], models = self._stationary(warped, unknown, first, last, rate, guessed)
-        fill = glide.back(warped, origin, start, stop)
-        trust = calibrated(confidence(fill, models))
-        return fill, _note(channel, start, stop, trust, models, {"glide": glide.rate})
+        if guess is not None:
+            guess, _, _ = glide.apply(guess, missing & ~inside(x.size, start, stop), start, stop)
+        warped[first:last], models = self._stationary(warped, unknown, first, last, rate, guess)
+        return glide.back(warped, origin, start, stop), models, {"glide": glide.rate}
 
     def _stationary(
-        self, x: Array, missing: Flags, start: int, stop: int, rate: int, guessed: Array | None
+        self, x: Array, missing: Flags, start: int, stop: int, rate: int, guess: Array | None
     ) -> tuple[Array, list[Model]]:
         scale = rate / REFERENCE_RATE
         contexts = [self._context(size, scale) for size in sorted(self.contexts)]
         models = experts(x, missing, start, stop, contexts)
         sizes = np.array([size for size, orders in contexts for _ in orders], dtype=np.float64)
-        weights = (sizes / sizes.max()) ** _far((stop - start) / rate)
-        fill = _fill(x, missing, start, stop, weighted(models, weights))
+        weights = (sizes / sizes.max()) ** far_exponent((stop - start) / rate)
+        fill = fill_with(x, missing, start, stop, weighted(models, weights))
         if self.rehearse:
             filled = x.copy()
             filled[start:stop] = fill
@@ -142,14 +202,14 @@ class Lsar:
             if errors is not None and errors.min() > 0.0:
                 ratios = np.pad(errors / errors.min(), (0, weights.size - errors.size), mode="edge")
                 weights = weights / ratios**SHARPNESS
-                fill = _fill(x, missing, start, stop, weighted(models, weights))
+                fill = fill_with(x, missing, start, stop, weighted(models, weights))
         trusted = weighted(models, weights / weights.max())
-        if guessed is not None:
+        if guess is not None:
             near = [self._context(size, scale, 3 / 4) for size in sorted(self.contexts) if size <= self.refine]
             filled = x.copy()
             filled[start:stop] = fill
-            again = refined(filled, missing, start, stop, near, guessed[start:stop])
-            fill = _fill(x, missing, start, stop, weighted(again + models[len(again) :], weights))
+            again = refined(filled, missing, start, stop, near, guess[start:stop])
+            fill = fill_with(x, missing, start, stop, weighted(again + models[len(again) :], weights))
         return fill, trusted
 
     def _context(self, size: int, scale: float, share: float = 0.5) -> tuple[int, tuple[int, ...]]:
@@ -159,44 +219,16 @@ class Lsar:
         return samples, (order // 2, order) if self.halved and order > 1 else (order,)
 
 
-def _note(channel: int, start: int, stop: int, trust: float, models: list[Model], more: dict[str, Any]) -> Note:
+def _note(
+    channel: int, start: int, stop: int, trust: float, orders: list[int], more: dict[str, Any], why: str = ""
+) -> Note:
     return Note(
         Region(start, stop, channel=channel),
+        why=why,
         confidence=trust,
-        parameters={"orders": [model.order for model in models], **more},
+        parameters={"orders": orders, **more},
     )
 
 
-def _sparse(problem: Problem, channel: int, start: int, stop: int) -> Array:
-    """The channel (samples,) with a sparse fill in the gap."""
-    guessed: Array = np.array(problem.y[channel])
-    window = max(WINDOW_PER_GAP * (stop - start) / problem.sample_rate, SHORTEST_WINDOW)
-    gap, reliable = Region(start, stop), problem.mask[channel]
-    guessed[start:stop] = Spain(window=window).fill(guessed, reliable, gap, problem.sample_rate)
-    return guessed
-
-
-def _inside(size: int, start: int, stop: int) -> Flags:
-    inside = np.zeros(size, dtype=bool)
-    inside[start:stop] = True
-    return inside
-
-
-def _far(seconds: float) -> float:
-    """Exponent of the context's length in its weight: measured best 0 at 20 ms, 1/2 at 50 ms."""
-    return min(max((seconds - 0.02) / 0.06, 0.0), 0.5)
-
-
-def _fill(x: Array, missing: Flags, start: int, stop: int, models: Sequence[Model]) -> Array:
-    if not models:
-        return np.zeros(stop - start)
-    if stop - start <= LONGEST:
-        return conditional_mean(x, missing, start, stop, models)
-    # Deep inside so long a gap the two sides do not feel each other.
-    a = models[-1].a
-    left, right = x[:start][-a.size :], x[stop:][: a.size][::-1]
-    forward, backward = extrapolate(left, a, stop - start), extrapolate(right, a, stop - start)[::-1]
-    if not (left.size and right.size):
-        return forward + backward
-    fade = np.cos(0.5 * np.pi * np.arange(1, stop - start + 1) / (stop - start + 1)) ** 2
-    return fade * forward + (1.0 - fade) * backward
+def _orders(models: Sequence[Model]) -> list[int]:
+    return [model.order for model in models]
