@@ -43,6 +43,11 @@ bench: $(VENV)/.dev ## measure again; DATA=folder with standard/ and test/
 	$(BIN)/python benchmarks/classical.py --standard $(DATA)/standard --test $(DATA)/test
 	$(BIN)/python benchmarks/boxes.py --data $(DATA)
 	$(BIN)/python benchmarks/graph.py --data $(DATA)
+	$(BIN)/python benchmarks/stereo.py --data $(DATA) --gaps 4 --write docs/benchmarks/stereo.md
+	$(BIN)/python benchmarks/declick.py --data $(DATA)/music --minutes 20 --write docs/benchmarks/declick.md
+	$(BIN)/python benchmarks/confidence.py --data $(DATA) --write docs/benchmarks/confidence.md
+	$(BIN)/python benchmarks/cqt.py --write
+	$(BIN)/python benchmarks/regression.py
 
 example: $(VENV)/.base ## render examples/damaged.wav again (needs fluidsynth and the FluidR3 soundfont)
 	$(BIN)/python examples/make_example.py

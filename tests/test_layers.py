@@ -59,7 +59,14 @@ WITH_TORCH = (
     "networks/",
     "training/",
     "codecs/cqt.py",
+    "codecs/vae.py",
+    "codecs/vqvae.py",
+    "methods/_latent.py",
+    "methods/audioldm.py",
     "methods/cqtdiff.py",
+    "methods/_notono.py",
+    "methods/notono.py",
+    "methods/tango.py",
 )
 WITHOUT = [path for path in FILES if not str(path.relative_to(ROOT)).startswith(WITH_TORCH)]
 

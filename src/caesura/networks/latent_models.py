@@ -1,0 +1,114 @@
+"""The parts of a text-to-sound model as one prior over latents: autoencoder, vocoder, text encoder and U-Net.
+
+    abar_t = prod_{s <= t} (1 - beta_s),   sqrt(beta_t) evenly spaced from sqrt(b_0) to sqrt(b_1)
+
+The U-Net predicts the noise (AudioLDM) or the velocity (Tango) at one of 1000 levels; here it is E[x0 | x] like every
+other prior. What it is told of a text is a mapping of its own arguments.
+
+References:
+    H. Liu et al., "AudioLDM: text-to-audio generation with latent diffusion models", ICML 2023.
+    D. Ghosal et al., "Text-to-audio generation using instruction-tuned LLM and latent diffusion model", 2023.
+"""
+
+from __future__ import annotations
+
+__all__ = ["LatentModel", "MelVae", "device", "scaled_linear"]
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from caesura.codecs.vae import Latents
+from caesura.diffusion import Denoiser, FromEpsilon, FromVelocity
+
+Told = Mapping[str, Tensor]
+"""Arguments of the U-Net that stand for a text, (1, ...) each."""
+
+
+def scaled_linear(first: float, last: float, levels: int = 1000) -> Tensor:
+    """Cumulative products of 1 - beta, float64 (levels,), with the roots of beta evenly spaced.
+
+    Args:
+        first: beta of the lowest level.
+        last: beta of the highest level.
+        levels: how many.
+    """
+    roots = torch.linspace(first**0.5, last**0.5, levels, dtype=torch.float64)
+    return torch.cumprod(1.0 - roots**2, dim=0)
+
+
+def device() -> torch.device:
+    """Where networks run: on a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class MelVae:
+    """Diffusers' `AutoencoderKL` as `caesura.codecs.vae` wants it."""
+
+    network: Any
+    """The `AutoencoderKL`."""
+
+    def moments(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the latents of log-mel spectrograms (batch, 1, frames, bins)."""
+        with torch.no_grad():
+            posterior = self.network.encode(mel).latent_dist
+        return posterior.mean, posterior.logvar
+
+    def decoded(self, latents: Tensor) -> Tensor:
+        """Log-mel spectrogram (batch, 1, frames, bins) of latents."""
+        with torch.no_grad():
+            mel: Tensor = self.network.decode(latents).sample
+        return mel
+
+
+@dataclass(frozen=True, eq=False)
+class LatentModel:
+    """A text-to-sound model, its parts on one device and ready for use."""
+
+    vae: nn.Module
+    """Diffusers' `AutoencoderKL`."""
+    vocoder: nn.Module
+    """Transformers' `SpeechT5HifiGan`."""
+    unet: nn.Module
+    """Diffusers' `UNet2DConditionModel`."""
+    tell: Callable[[str], Told]
+    """What the U-Net is told of a text; "" is the empty text, which stands for none."""
+    scale: float
+    """Of the latents."""
+    alphas_cumprod: Tensor
+    """(levels,), float64, falling."""
+    velocity: bool
+    """Whether the U-Net predicts the velocity."""
+    shortest: int = 5120
+    """Samples of a clip that the U-Net can halve as often as it does; a clip is a multiple of them."""
+
+    @property
+    def codec(self) -> Latents:
+        """From signals to latents and back."""
+
+        def voiced(mel: Tensor) -> Tensor:
+            with torch.no_grad():
+                wave: Tensor = self.vocoder(mel)
+            return wave
+
+        return Latents(MelVae(self.vae), voiced, self.scale)
+
+    @property
+    def prior(self) -> Denoiser:
+        """E[x0 | x] of latents (batch, channels, rows, columns)."""
+        made = FromVelocity if self.velocity else FromEpsilon
+        return made(self._predict, self.alphas_cumprod)
+
+    @property
+    def place(self) -> torch.device:
+        """Where the parts are."""
+        return next(self.unet.parameters()).device
+
+    def _predict(self, x: Tensor, t: Tensor, **told: Tensor) -> Tensor:
+        batch = {name: each.expand(len(x), *each.shape[1:]) for name, each in told.items()}
+        out: Tensor = self.unet(x, t, **{"encoder_hidden_states": None, **batch}).sample
+        return out
