@@ -160,7 +160,7 @@ class TestAuto:
         np.testing.assert_array_equal(estimate[0, 6000:8000], 0.0)
 
     def test_fills_it_all_the_same_when_told(self):
-        _, notes = fill("auto", chord(), Region(6000, 8000), max_gap=0.1, policy="fill")
+        _, notes = fill("auto", chord(), Region(6000, 8000), max_gap=0.1, policy="fill", model=False)
         assert not notes[0].refused
         assert notes[0].method == "lsar"
 
@@ -189,3 +189,14 @@ class TestAuto:
 def test_bad_settings_are_named(name, settings, match):
     with pytest.raises(ValueError, match=match):
         build(name, settings)
+
+
+def test_auto_gives_long_gaps_to_the_model_when_they_are_to_be_filled():
+    pytest.importorskip("torch")
+    x = chord(32000)
+    near, long = Region(4000, 4100), Region(12000, 14400)
+    estimate, notes = fill("auto", x, near, long, policy="fill")
+    assert [note.method for note in notes] == ["lsar", "cqtdiff"]
+    assert estimate[0, 12000:14400].std() > 0.1 * x[12000:14400].std()
+    assert np.array_equal(estimate[0, 4000:4100], fill("auto", x, near, long)[0][0, 4000:4100])
+    assert [note.method for note in fill("auto", x, near, long, policy="fill", model=False)[1]] == ["lsar", "lsar"]

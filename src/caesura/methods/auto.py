@@ -10,7 +10,8 @@ Where only some channels have the gap, the others are asked what they know of it
 
 With quality "best" the far contexts are used for every gap but clicks, with two models each, a pitch that glides is
 straightened first, and the models are weighted by a rehearsal beside the gap and estimated once more with a sparse fill
-in it. What is longer than `max_gap` is flagged.
+in it. What is longer than `max_gap` is flagged. Gaps over 0.1 s that are to be filled all the same go to `cqtdiff`
+where PyTorch is installed: from there on its spectra are nearer to the truth than those of prediction.
 
 References:
     A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
@@ -23,6 +24,7 @@ __all__ = ["Auto"]
 
 import dataclasses
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -37,6 +39,7 @@ from caesura.problem import Problem, Region
 CLICK = 0.003  # seconds
 TINY = 0.0075  # seconds; a sparse fill of so short a gap misleads the models
 SHORT = 0.025  # seconds
+LONG = 0.1  # seconds; from here on the model's spectra are nearer to the truth (docs/cards/cqtdiff.md)
 LONG_BOX = 0.25  # seconds
 NEAR = (1536, 4096)
 FAR = (1024, 2048, 4096, 8192, 16384)
@@ -57,6 +60,8 @@ class Auto:
     """Longest gap in seconds that is filled."""
     policy: Literal["flag", "fill"] = "flag"
     """What to do with longer gaps: leave and report them, or fill them all the same."""
+    model: bool = True
+    """Give gaps over 0.1 s to `cqtdiff`, where PyTorch is installed; its fills are plausible, not the nearest."""
 
     accepts: ClassVar[Accepts] = Accepts(context=1.0, bands=True)
 
@@ -71,14 +76,22 @@ class Auto:
         estimate = np.array(problem.y)
         gaps = problem.gaps
         ready = self._clicks(problem)
+        long: list[Region] = []
+        refused: list[Region] = []
         for done, gap in enumerate(gaps):
             seconds = gap.length / problem.sample_rate
             if seconds > self.max_gap and self.policy == "flag":
+                refused.append(gap)
                 note(Note(gap, why=_too_long(seconds, self.max_gap), refused=True))
+            elif self.model and seconds > LONG and find_spec("torch"):
+                long.append(gap)
             else:
                 chosen, why = self._choose(seconds)
                 self._fill(problem, gap, chosen, why, estimate, note, ready)
             progress((done + 1) / len(gaps))
+        if long:
+            known = dataclasses.replace(problem, y=estimate, regions=tuple(long), observed=True)
+            _fill_long(dataclasses.replace(known, unknown=(*problem.unknown, *refused)), estimate, rng, note)
         if problem.boxes:
             _fill_boxes(problem, estimate, rng, note)
         return estimate
@@ -93,10 +106,11 @@ class Auto:
             return Lsar(contexts=NEAR, order=1536), f"{length}: near contexts"
         if not best:
             return Lsar(contexts=FAR), f"{length}: near and far contexts"
-        refined = 0 if seconds <= TINY else 4096 if seconds <= SHORT else 8192
+        contexts, order, reach = (FAR[:-1], 2560, 4096) if seconds <= SHORT else (FAR, 3072, 8192)
+        refined = 0 if seconds <= TINY else reach
         why = f"{length}: near and far contexts, pitch glides straightened, models rehearsed beside the gap"
         why += " and refined with a sparse fill" if refined else ""
-        far = Lsar(contexts=FAR, order=3072, halved=True, glide=True, rehearse=4096, refine=refined, taps=FILTERS)
+        far = Lsar(contexts, order, halved=True, glide=True, rehearse=4096, refine=refined, taps=FILTERS)
         return far, why
 
     def _clicks(self, problem: Problem) -> Ready:
@@ -122,6 +136,23 @@ class Auto:
             fill, said = ready.get((c, gap.start)) or chosen.fill(problem, c, gap.start, gap.stop)
             estimate[c, gap.start : gap.stop] = fill
             note(dataclasses.replace(said, method="lsar", why=f"{why}; {said.why}" if said.why else why))
+
+
+def _fill_long(problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, note: Listener) -> None:
+    """Fill long gaps with the diffusion model, in place; what was put into the others counts as known."""
+    from caesura.methods.cqtdiff import Cqtdiff
+
+    seed = int(rng.integers(2**32))
+    for c in range(problem.channels):
+        own = problem.channel(c)
+        if own.gaps:
+            # Every channel draws the same noise, so identical channels stay identical.
+            found = Cqtdiff()(own, rng=np.random.default_rng(seed))[0]
+            for gap in own.gaps:
+                estimate[c, gap.start : gap.stop] = found[gap.start : gap.stop]
+    for gap in problem.gaps:
+        length = f"{gap.length / problem.sample_rate:.3g} s"
+        note(Note(gap, method="cqtdiff", why=f"{length}: prediction has faded, the model goes on"))
 
 
 def _fill_boxes(problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, note: Listener) -> None:

@@ -1,0 +1,155 @@
+"""caesura train, prepare: networks of our own, and the sounds they learn from."""
+
+from __future__ import annotations
+
+__all__ = ["prepare_app", "train"]
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from caesura.cli import options
+from caesura.cli.terminal import progress_bar, say
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+prepare_app = typer.Typer(help="Make training data.", no_args_is_help=True)
+
+
+@prepare_app.callback()
+def _start() -> None:
+    """Make training data."""
+
+
+@prepare_app.command()
+def music(
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; what is in it already is kept.")],
+    scores: Annotated[Path, typer.Option(metavar="FOLDER", help="MIDI files.")],
+    hours: Annotated[float, typer.Option(min=0.0, help="Of rendered music.")] = 10.0,
+    rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Sample rate.")] = 44100,
+    mix: Annotated[
+        list[Path] | None, typer.Option(metavar="FOLDER", help="Recordings that join, without its subfolders; repeat.")
+    ] = None,
+    soundfont: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Sound font (.sf2); repeat.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of how the scores are played.")] = 0,
+    quiet: options.Quiet = False,
+) -> int:
+    """Render scores with FluidSynth, each time differently, and mix in recordings.
+
+    Run it again to go on where it was stopped, or with more hours to make more.
+    """
+    from caesura.data.music import prepare
+
+    with progress_bar("prepare", quiet=quiet) as progress:
+        there = prepare(
+            out, scores, hours=hours, sample_rate=rate, seed=seed, mix=mix or (), soundfonts=soundfont or (),
+            progress=progress,
+        )  # fmt: skip
+    if not quiet:
+        say(f"{there:.2f} hours of music at {rate} Hz in {out}")
+    return 0
+
+
+@prepare_app.command()
+def notes(
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; what is in it already is kept.")],
+    step: Annotated[int, typer.Option(min=1, metavar="SEMITONES", help="From one pitch to the next.")] = 2,
+    rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Sample rate.")] = 16000,
+    soundfont: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Sound font (.sf2); repeat.")] = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Render notes of General MIDI instruments with FluidSynth, in NSynth's layout.
+
+    Run it again to go on where it was stopped.
+    """
+    from caesura.data.notes import LOWEST, PITCHES, render_notes
+
+    with progress_bar("prepare", quiet=quiet) as progress:
+        there = render_notes(
+            out, pitches=range(LOWEST, LOWEST + PITCHES, step), soundfonts=soundfont or (), sample_rate=rate,
+            progress=progress,
+        )  # fmt: skip
+    if not quiet:
+        say(f"{there} notes at {rate} Hz in {out}")
+    return 0
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="What to train.", autocompletion=lambda: _recipes())],
+    preset: Annotated[str, typer.Option(help="Size: tiny, cpu or gpu.")] = "cpu",
+    data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The corpus.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Checkpoints, TensorBoard.")] = None,
+    layout: Annotated[str, typer.Option(help="Of the corpus: folder, musicnet or maestro.")] = "folder",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps to take in all; the learning rate falls over the last 30 %.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Minutes to take at most, resumed ones included.")
+    ] = None,
+    devices: Annotated[int, typer.Option(min=1, help="Processes, one per GPU; more than one train in parallel.")] = 1,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads of each process.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the weights of the last checkpoint in --out; no training."),
+    ] = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Train a network; the weights go into checkpoints that a run can go on from."""
+    module = _recipe(recipe)
+    if preset not in module.PRESETS:
+        raise ValueError(f"preset '{preset}' is not one of {', '.join(module.PRESETS)}")
+    if out is None:
+        raise ValueError("name a folder for the checkpoints with --out")
+    if export is not None:
+        module.export(out / module.LAST, export, preset)
+        return 0
+    if data is None:
+        raise ValueError("name the folder of the corpus with --data; `caesura prepare` makes one")
+    _set_threads(threads)
+    run = module.Run(
+        data=data, out=out, layout=_layout(layout), seed=seed, steps=-1 if steps is None else steps, minutes=minutes,
+        devices=devices, accelerator=accelerator, precision=precision, resume=resume, progress=not quiet,
+    )  # fmt: skip
+    restorer = module.train(module.PRESETS[preset], run)
+    if not quiet:
+        say(f"{restorer.trainer.global_step} steps; the last checkpoint is {out / module.LAST}")
+    return 0
+
+
+def _layout(name: str) -> Any:
+    from typing import get_args
+
+    from caesura.data.music import Layout
+
+    if name not in get_args(Layout):
+        raise ValueError(f"layout '{name}' is not one of {', '.join(get_args(Layout))}")
+    return name
+
+
+def _recipes() -> list[str]:
+    import caesura
+
+    folder = Path(caesura.__file__).parent / "training" / "recipes"
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def _recipe(name: str) -> ModuleType:
+    if name not in _recipes():
+        raise ValueError(f"there is no recipe '{name}': choose from {', '.join(_recipes())}")
+    try:
+        return importlib.import_module(f"caesura.training.recipes.{name}")
+    except ModuleNotFoundError as error:
+        raise ValueError(f"training needs {error.name}: pip install 'caesura[train]'") from None
+
+
+def _set_threads(threads: int) -> None:
+    from caesura.training import set_threads
+
+    set_threads(threads)

@@ -1,0 +1,19 @@
+"""Training of the networks whose weights caesura ships, on Lightning.
+
+- `recipes`: one file per trained model; `recipes/NAME.py` is what `caesura train NAME` runs
+- `examples`: crops of music with gaps, the same ones for the same seed, wherever a run is resumed
+- `average`: the moving average of the weights, which is what is kept
+- `restorer`: the module that Lightning drives: loss, optimiser, warm-up, average
+- `listening`: what TensorBoard plays and shows
+"""
+
+from __future__ import annotations
+
+__all__ = ["set_threads"]
+
+
+def set_threads(threads: int) -> None:
+    """Processor threads that each process of a run computes with."""
+    import torch
+
+    torch.set_num_threads(threads)
