@@ -84,7 +84,7 @@ def test_no_command_is_bad_usage_and_shows_the_help(run: Run) -> None:
         (("verify", "only-one.wav"), "Missing argument"),
         (("labels",), "say what to do with labels: caesura labels convert IN OUT"),
         (("methods", "jansen"), "there is no method 'jansen': did you mean janssen?"),
-        (("cite", "qqq"), "there is no method 'qqq': choose from auto,"),
+        (("cite", "qqq"), "there is no method 'qqq': choose from audioldm, auto,"),
     ],
 )
 def test_a_usage_error_is_one_line_with_exit_code_2(run: Run, arguments: tuple[str, ...], message: str) -> None:

@@ -10,8 +10,8 @@ Where only some channels have the gap, the others are asked what they know of it
 
 With quality "best" the far contexts are used for every gap but clicks, with two models each, a pitch that glides is
 straightened first, and the models are weighted by a rehearsal beside the gap and estimated once more with a sparse fill
-in it. What is longer than `max_gap` is flagged. Gaps over 0.1 s that are to be filled all the same go to `cqtdiff`
-where PyTorch is installed: from there on its spectra are nearer to the truth than those of prediction.
+in it. What is longer than `max_gap` is flagged. Gaps over 0.1 s that are to be filled all the same go to `spain` with
+a learned dictionary: prediction has faded there, and its spectra are nearer to the truth.
 
 References:
     A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
@@ -24,7 +24,6 @@ __all__ = ["Auto"]
 
 import dataclasses
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -34,12 +33,13 @@ from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
 from caesura.methods.janssen_tf import JanssenTf
 from caesura.methods.lsar import Lsar
 from caesura.methods.nmf import Nmf
+from caesura.methods.spain import Spain
 from caesura.problem import Problem, Region
 
 CLICK = 0.003  # seconds
 TINY = 0.0075  # seconds; a sparse fill of so short a gap misleads the models
 SHORT = 0.025  # seconds
-LONG = 0.1  # seconds; from here on the model's spectra are nearer to the truth (docs/cards/cqtdiff.md)
+LONG = 0.1  # seconds; from here on a sparse fill is nearer to the spectrum (docs/benchmarks/classical.md)
 LONG_BOX = 0.25  # seconds
 NEAR = (1536, 4096)
 FAR = (1024, 2048, 4096, 8192, 16384)
@@ -60,10 +60,8 @@ class Auto:
     """Longest gap in seconds that is filled."""
     policy: Literal["flag", "fill"] = "flag"
     """What to do with longer gaps: leave and report them, or fill them all the same."""
-    model: bool = True
-    """Give gaps over 0.1 s to `cqtdiff`, where PyTorch is installed; its fills are plausible, not the nearest."""
 
-    accepts: ClassVar[Accepts] = Accepts(context=1.0, bands=True)
+    accepts: ClassVar[Accepts] = Accepts(context=1.5, bands=True)
 
     def __post_init__(self) -> None:
         if not self.max_gap > 0.0:
@@ -83,7 +81,7 @@ class Auto:
             if seconds > self.max_gap and self.policy == "flag":
                 refused.append(gap)
                 note(Note(gap, why=_too_long(seconds, self.max_gap), refused=True))
-            elif self.model and seconds > LONG and find_spec("torch"):
+            elif seconds > LONG:
                 long.append(gap)
             else:
                 chosen, why = self._choose(seconds)
@@ -139,20 +137,16 @@ class Auto:
 
 
 def _fill_long(problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, note: Listener) -> None:
-    """Fill long gaps with the diffusion model, in place; what was put into the others counts as known."""
-    from caesura.methods.cqtdiff import Cqtdiff
-
-    seed = int(rng.integers(2**32))
+    """Fill long gaps sparsely, in place; what was put into the others counts as known."""
     for c in range(problem.channels):
         own = problem.channel(c)
         if own.gaps:
-            # Every channel draws the same noise, so identical channels stay identical.
-            found = Cqtdiff()(own, rng=np.random.default_rng(seed))[0]
+            found = Spain(learned=True)(own, rng=rng)[0]
             for gap in own.gaps:
                 estimate[c, gap.start : gap.stop] = found[gap.start : gap.stop]
     for gap in problem.gaps:
         length = f"{gap.length / problem.sample_rate:.3g} s"
-        note(Note(gap, method="cqtdiff", why=f"{length}: prediction has faded, the model goes on"))
+        note(Note(gap, method="spain", why=f"{length}: prediction fades, the sparsest spectrum that fits goes on"))
 
 
 def _fill_boxes(problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, note: Listener) -> None:
