@@ -145,11 +145,13 @@ class Vqvae2(nn.Module):
 
     def loss(self, image: Tensor, passed: Passed) -> Tensor:
         """See the equation above; the distances count without codes moving."""
-        error = (passed.image - self.entered(image)).square()
         power = image[:, :1]
         weight = (LOUDNESS * (power - power.amax(dim=(2, 3), keepdim=True))).exp()
-        frequency = (weight * error[:, 1:].sum(dim=1, keepdim=True)).mean() / weight.mean()
-        return error[:, :1].mean() + frequency + COMMITMENT * passed.distance
+        turning = (weight / weight.mean()).expand(-1, passed.image.shape[1] - 1, -1, -1)
+        # one product over all channels: taking them apart would copy their gradients together again
+        weights = torch.cat([torch.ones_like(power), turning], dim=1) / power.numel()
+        error = (passed.image - self.entered(image)).square()
+        return (weights * error).sum() + COMMITMENT * passed.distance
 
     def entered(self, image: Tensor) -> Tensor:
         """What the first layer is given (batch, channels, bins, frames)."""

