@@ -127,6 +127,15 @@ class Vqvae2(nn.Module):
         counts = (perplexity(codes[0], self.shape.codes), perplexity(codes[1], self.shape.codes))
         return Passed(self._drawn(top, bottom), distance, counts)
 
+    def settled(self, image: Tensor) -> Passed:
+        """As `forward`, but codes and codebooks stay as they are, and only what draws an image from them learns."""
+        self.quantize_t.eval()
+        self.quantize_b.eval()
+        with torch.no_grad():
+            top, bottom, distance, codes = self._quantised(self.entered(image), self.quantize_t, self.quantize_b)
+        counts = (perplexity(codes[0], self.shape.codes), perplexity(codes[1], self.shape.codes))
+        return Passed(self._drawn(top, bottom), distance, counts)
+
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Codes of images (batch, 2, bins, frames).
 

@@ -9,7 +9,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Coder", "Filler", "Optimisation", "exported", "fit", "pieces"]
+__all__ = ["Coder", "Filler", "Learner", "Optimisation", "exported", "fit", "pieces"]
 
 import datetime
 import warnings
@@ -52,6 +52,9 @@ class Optimisation:
     """Probability that a transformer is told to leave to the wrong codes."""
     free: int = 0
     """Steps that an autoencoder takes before its codes begin."""
+    settled: int = 0
+    """Steps after which its codes stay, so that transformers can be trained on them, and only what draws an image from
+    them learns on; 0: never."""
     clip: float = 1.0
     """Norm that gradients are cut down to."""
     every: int = 500
@@ -60,7 +63,7 @@ class Optimisation:
     """Processes that prepare notes."""
 
 
-class _Learner(LightningModule):
+class Learner(LightningModule):
     """Adam with a warm-up, and examples from where the run stands."""
 
     network: nn.Module
@@ -84,7 +87,7 @@ class _Learner(LightningModule):
         return DataLoader(self.examples, batch_size=self.how.batch, sampler=sampler, num_workers=self.how.workers)
 
 
-class Coder(_Learner):
+class Coder(Learner):
     """The autoencoder in training.
 
     Args:
@@ -109,13 +112,21 @@ class Coder(_Learner):
 
     def training_step(self, image: Tensor, _: int) -> Tensor:
         """One step of Lightning's."""
-        passed = self.network(image) if self.global_step >= self.how.free else self.network.unquantised(image)
+        passed = self._passed(image)
         loss = self.network.loss(image, passed)
         for name, value in zip(("top", "bottom"), passed.perplexities, strict=True):
             self.log(f"perplexity/{name}", value.float())
         self.log("distance", passed.distance)
         self.log("loss", loss, prog_bar=True)
         return loss
+
+    def _passed(self, image: Tensor) -> vqvae2.Passed:
+        if self.global_step < self.how.free:
+            return self.network.unquantised(image)
+        if self.how.settled and self.global_step >= self.how.settled:
+            return self.network.settled(image)
+        passed: vqvae2.Passed = self.network(image)
+        return passed
 
     @torch.no_grad()
     def on_train_batch_end(self, *_: Any) -> None:
@@ -127,7 +138,7 @@ class Coder(_Learner):
             self.network.train()
 
 
-class Filler(_Learner):
+class Filler(Learner):
     """A transformer in training; its average is what is kept.
 
     Args:
@@ -174,7 +185,7 @@ def pieces(examples: Selections, count: int) -> Coded:
     return Coded(*(torch.stack(parts) for parts in zip(*found, strict=True)))
 
 
-def fit(learner: _Learner, run: Run, callbacks: Sequence[Callback] = ()) -> None:
+def fit(learner: Learner, run: Run, callbacks: Sequence[Callback] = ()) -> None:
     """Train, and write `last.ckpt` every few minutes and at the end.
 
     Raises:
