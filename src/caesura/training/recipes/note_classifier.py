@@ -1,4 +1,4 @@
-"""Recipe of `notes`: the network that tells pitch and family of a note, by which generated notes are judged.
+"""Recipe of `note_classifier`: the network that tells pitch and family of a note, by which generated notes are judged.
 
     caesura train note_classifier --data notes --out run --steps 6000
     caesura train note_classifier --out run --export notes.safetensors
@@ -32,9 +32,10 @@ from caesura.atomic import replacing
 from caesura.data.notes import PITCHES, Note, held_out, read_note, read_notes
 from caesura.networks import note_classifier
 from caesura.networks.note_classifier import features
-from caesura.training.coding import Learner, Optimisation, exported, fit
+from caesura.training.coding import Optimisation
+from caesura.training.learner import Learner
 from caesura.training.notes import chances, digest, labels_of
-from caesura.training.recipes.cqtdiff import LAST, Run
+from caesura.training.run import LAST, Run, check, exported, fit
 
 MOVED = 2  # semitones at most
 TILT = 0.3  # of the range, from one end of the band to the other, at most
@@ -133,6 +134,7 @@ def train(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -> Judge
     Raises:
         ValueError: there are no notes, nothing to resume from, or a run that would be overwritten.
     """
+    check(run)
     learnt, measured = held_out(read_notes(run.data))
     folder = run.out.parent
     examples = Varied(listened(learnt, folder), labels_of(learnt), run.seed)
@@ -156,5 +158,5 @@ def listened(notes: Sequence[Note], folder: Path) -> NDArray[np.float16]:
 
 
 def export(checkpoint: Path, out: Path, preset: str) -> None:
-    """Write the weights of a checkpoint; see `caesura.training.coding.exported`."""
+    """Write the weights of a checkpoint; see `caesura.training.run.exported`."""
     exported(checkpoint, out, note_classifier, preset, "network.")
