@@ -67,6 +67,7 @@ class Coder(Learner):
 
     how: Optimisation
     network: vqvae2.Vqvae2
+    rests = True
     weight_decay: ClassVar[float] = WEIGHT_DECAY
 
     def __init__(
