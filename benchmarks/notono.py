@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from notono_cases import Case, attacks, cases, learnt_counts, likelihoods, repainted
 from notono_pages import page
 from numpy.typing import NDArray
 
 from caesura.codecs.melif import MelIf
 from caesura.data.notes import FAMILIES, Note, held_out, read_note, read_notes
-from caesura.evaluation.metrics import lsd, multi_resolution_stft, snr
-from caesura.evaluation.notes import accuracies, diversity, frechet_distance, listen, onset
+from caesura.evaluation.metrics import frechet_distance, lsd, multi_resolution_stft, snr
+from caesura.evaluation.notes import accuracies, diversity, listen, onset
 from caesura.methods._notono import open_networks
+from notono_cases import Case, attacks, cases, learnt_counts, likelihoods, repainted
 
 Array = NDArray[np.float64]
 
@@ -103,13 +103,19 @@ def main() -> int:
     trips = {f"Mel-IF, {form.form}": np.stack([form.decode(form.encode(x), x.size) for x in sounds]) for form in forms}
     codec = rebuilt(sounds, {**trips, "codes": coded})
     nats = likelihoods(networks, maps, labels, learnt_counts(networks, spread(learnt, 2 * given.notes)))
-    known = listen(np.stack([read_note(note) for note in spread(learnt, given.notes)]), given.classifier).embedding
+    known = spread(learnt, given.notes)
+    heard = listen(np.stack([read_note(note) for note in known]), given.classifier)
     reference = listen(np.stack([read_note(note) for note in measured]), given.classifier)
     own = accuracies(reference, np.array([note.labels for note in measured]))
     real = {"the recordings": [Case(sounds)], "the recordings as codes": [Case(coded)]}
     whole, attack = (cases(networks, sounds, maps, labels, SEEDS, part) for part in ("whole", "second"))
     scratch = judged({**real, **whole}, labels, reference.embedding, given.classifier)
-    scratch["recordings of learnt instruments"] = {"Frechet distance": frechet_distance(reference.embedding, known)}
+    pitch, family = accuracies(heard, np.array([note.labels for note in known]))
+    scratch["recordings of learnt instruments"] = {
+        "pitch right, %": 100.0 * pitch,
+        "family right, %": 100.0 * family,
+        "Frechet distance": frechet_distance(reference.embedding, heard.embedding),
+    }
     inside = judged({**real, **attack, **repainted(given.weights, sounds, labels)}, labels, reference.embedding,
                     given.classifier)  # fmt: skip
     organ = attacks(given.weights, [note for note in measured if note.family == "organ"],

@@ -1,4 +1,4 @@
-"""What `notono.py` asks the networks: likelihoods of hidden cells, notes from scratch, notes with a second repainted."""
+"""What `notono.py` asks: likelihoods of hidden cells, notes from scratch, notes with a second repainted."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ COARSE = 4  # columns of the coarse map, about a second each
 SPANS = ((1, 2), (1, 3), (2, 3))  # coarse columns that are hidden in turn: there is always something on either side
 SECOND = 1  # coarse column that is repainted
 BATCH = 64
+FADE = 320  # samples of the crossfade at the edges of what is pasted
 DRAW = Draw(1.0, top_p=0.8)  # as `notono` draws unless told otherwise
 
 
@@ -152,7 +153,7 @@ def _case(networks: Networks, sounds: Array, maps: tuple[Tensor, Tensor], part: 
     pasted, seams = [], []
     for x, y in zip(sounds, decoded, strict=True):
         problem = Problem(x[None], (region,), RATE)
-        pasted.append(problem.paste(y[None])[0])
+        pasted.append(problem.paste(y[None], fade=FADE)[0])
         score = seam_score(pasted[-1][None], region, problem.mask)
         seams += [] if score is None else [score]
     return Case(np.stack(pasted), seams)

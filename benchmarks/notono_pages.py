@@ -35,34 +35,37 @@ Of the representation alone, there and back, and of the codes, 128 coarse and 51
 
 {_table(codec)}
 
-The published inverse and the better one are the two forms of `caesura.codecs.melif`; LSD and multi-resolution STFT as in
-`caesura.evaluation.metrics`, SNR of the waveform. No codec can do better than its representation.
+The published inverse and the better one are the two forms of `caesura.codecs.melif`; LSD and multi-resolution STFT as
+in `caesura.evaluation.metrics`, SNR of the waveform. No codec can do better than its representation.
 
 ## Hidden cells
 
-Nats per hidden cell. Hidden are one or two of the four seconds over the whole band, with something on either side. "Right
-context hidden" hides what comes after them too; the cells that are counted, the labels and the left context are the same.
-The fine map is filled under the whole coarse map, which says something of the right side too, in both rows.
+Nats per hidden cell. Hidden are one or two of the four seconds over the whole band, with something on either side.
+"Right context hidden" hides what comes after them too; the cells that are counted, the labels and the left context
+are the same. The fine map is filled under the whole coarse map, which says something of the right side too, in both
+rows.
 
 {_table({name: {k: v for k, v in row.items() if k not in EXTRA} for name, row in nats.items()}, 3)}
 
-With the right context a fine cell costs {fine["gain"]:.3f} ± {fine["half interval"]:.3f} nats less (95 % interval over
-notes), and {fine["better, % of notes"]:.0f} % of the notes gain; on the coarse map it is {nats["coarse map"]["gain"]:.3f} ±
-{nats["coarse map"]["half interval"]:.3f}, {nats["coarse map"]["better, % of notes"]:.0f} % of the notes.
+With the right context a fine cell costs {fine["gain"]:.3f} ± {fine["half interval"]:.3f} nats less (95 % interval
+over notes), and {fine["better, % of notes"]:.0f} % of the notes gain; on the coarse map it is
+{nats["coarse map"]["gain"]:.3f} ± {nats["coarse map"]["half interval"]:.3f},
+{nats["coarse map"]["better, % of notes"]:.0f} % of the notes.
 
 ## From scratch
 
-Each held-out note asked for by its labels alone. Pitch and family are judged by the network `note_classifier`, which learnt
-from the same instruments as the others, never from a made-up note: on all held-out notes it hears {100 * own[0]:.1f} % of
-the pitches and {100 * own[1]:.1f} % of the families, and no row can be trusted further than that. The Frechet distance is
-taken over its embeddings to all held-out notes; diversity is the mean distance there between two answers to one question.
+Each held-out note asked for by its labels alone. Pitch and family are judged by the network `note_classifier`, which
+learnt from the same instruments as the others, never from a made-up note: on all held-out notes it hears
+{100 * own[0]:.1f} % of the pitches and {100 * own[1]:.1f} % of the families, and no row can be trusted further than
+that. The Frechet distance is taken over its embeddings to all held-out notes; diversity is the mean distance there
+between two answers to one question.
 
 {_table(scratch)}
 
 ## A second repainted
 
-The second coarse column, about one second, of both maps over the whole band; the rest of the note is the recording. The
-seam is `caesura.seam`'s, in robust standard deviations, median over the edges.
+The second coarse column, about one second, of both maps over the whole band; the rest of the note is the recording.
+The seam is `caesura.seam`'s, in robust standard deviations, median over the edges.
 
 {_table(inside)}
 

@@ -1,20 +1,17 @@
-"""Measures of notes: when they begin, how far apart two sets of them are, how much the answers to one question differ.
+"""Measures of notes: when they begin, of what pitch and family they are, how much answers to one question differ.
 
-    Frechet distance = |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)),   of the embeddings of two sets
+    onset = min { t : rms(t) >= 0.1 max rms },      diversity = mean |e_i - e_j| over the answers i != j to a question
 
-The embeddings, and the pitches and families that a set is told to have, are those that the network `note_classifier`
-hears; it comes with the package and needs torch.
+Pitches, families and embeddings e are those that the network `note_classifier` hears; it comes with the package and
+needs torch. `caesura.evaluation.metrics.frechet_distance` compares sets of embeddings.
 
 References:
-    D. C. Dowson, B. V. Landau, "The Frechet distance between multivariate normal distributions", J. Multivariate
-        Analysis 12, 1982.
-    K. Kilgour et al., "Frechet audio distance: a reference-free metric for evaluating music enhancement algorithms",
-        Interspeech 2019.
+    none needed.
 """
 
 from __future__ import annotations
 
-__all__ = ["accuracies", "diversity", "frechet_distance", "listen", "onset"]
+__all__ = ["accuracies", "diversity", "listen", "onset"]
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.data.notes import LOWEST
 from caesura.networks.weights import load
 
 if TYPE_CHECKING:
@@ -58,7 +54,7 @@ def accuracies(heard: Heard, labels: NDArray[np.integer[Any]]) -> tuple[float, f
 
     Args:
         heard: from `listen`.
-        labels: pitch above `LOWEST` and index of the family in the first two columns (notes, 2 or more).
+        labels: of the notes, as `caesura.data.notes.Note` has them (notes, 3).
     """
     pitch = heard.pitch.argmax(axis=1) == labels[:, 0]
     family = heard.family.argmax(axis=1) == labels[:, 1]
@@ -75,18 +71,6 @@ def onset(x: Array, sample_rate: int) -> float:
     return float(np.argmax(loudness >= ONSET_LEVEL * loudness.max())) * frame / sample_rate
 
 
-def frechet_distance(a: Array, b: Array) -> float:
-    """Between two sets of embeddings (notes, size), each of more notes than the embedding is large."""
-    for name, one in (("a", a), ("b", b)):
-        if len(one) <= one.shape[1]:
-            raise ValueError(f"{name} has {len(one)} notes, too few for the spread of {one.shape[1]} numbers")
-    root = _root(np.cov(a, rowvar=False))
-    inner = np.linalg.eigvalsh(root @ np.cov(b, rowvar=False) @ root)
-    spread = float(np.var(a, axis=0, ddof=1).sum() + np.var(b, axis=0, ddof=1).sum())
-    between = float(np.sum((a.mean(axis=0) - b.mean(axis=0)) ** 2))
-    return max(between + spread - 2.0 * float(np.sqrt(np.maximum(inner, 0.0)).sum()), 0.0)
-
-
 def diversity(groups: Sequence[Array]) -> float:
     """Mean distance between two embeddings of one group (notes, size); 0 where all answers are the same."""
     means = []
@@ -96,9 +80,3 @@ def diversity(groups: Sequence[Array]) -> float:
         distances = np.linalg.norm(group[:, None] - group, axis=-1)
         means.append(distances.sum() / (len(group) * (len(group) - 1)))
     return float(np.mean(means))
-
-
-def _root(covariance: Array) -> Array:
-    """The symmetric square root of a covariance."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
