@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,7 @@ from caesura.data.notes import FAMILIES, Note, held_out, read_note, read_notes
 from caesura.evaluation.metrics import frechet_distance, lsd, multi_resolution_stft, snr
 from caesura.evaluation.notes import accuracies, diversity, listen, onset
 from caesura.methods._notono import open_networks
+from caesura.networks.note_classifier import Heard
 from notono_cases import Case, attacks, cases, learnt_counts, likelihoods, repainted
 
 Array = NDArray[np.float64]
@@ -81,46 +85,120 @@ def judged(
     return rows
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What every part is given."""
+
+    weights: str
+    classifier: str
+    learnt: Sequence[Note]
+    """Some notes that the networks know."""
+    measured: Sequence[Note]
+    """All notes that they do not know."""
+    chosen: Sequence[Note]
+    """Those that are measured."""
+
+    @cached_property
+    def sounds(self) -> Array:
+        """Of the chosen notes."""
+        return sounds_of(self.chosen)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int16]:
+        """Of the chosen notes."""
+        return labels_of(self.chosen)
+
+
+def sounds_of(notes: Sequence[Note]) -> Array:
+    """(notes, samples)."""
+    return np.stack([read_note(note) for note in notes])
+
+
+def labels_of(notes: Sequence[Note]) -> NDArray[np.int16]:
+    """(notes, 3)."""
+    return np.array([note.labels for note in notes], dtype=np.int16)
+
+
+def listened(asked: Asked) -> Heard:
+    """What the classifier hears of all notes that were held out."""
+    torch.set_num_threads(1)
+    return listen(sounds_of(asked.measured), asked.classifier)
+
+
+def codec(asked: Asked) -> dict[str, dict[str, float]]:
+    """Reconstruction."""
+    torch.set_num_threads(1)
+    forms = (MelIf("published"), MelIf("weighted"))
+    trips = {
+        f"Mel-IF, {form.form}": np.stack([form.decode(form.encode(x), x.size) for x in asked.sounds]) for form in forms
+    }
+    return rebuilt(asked.sounds, {**trips, "codes": coded(asked)})
+
+
+def coded(asked: Asked) -> Array:
+    """The chosen notes through the codes."""
+    network = open_networks(asked.weights).codec
+    return np.concatenate([network.decode(*network.encode(x[None]), x.size) for x in asked.sounds])
+
+
+def nats(asked: Asked) -> dict[str, dict[str, float]]:
+    """Likelihood of hidden cells."""
+    torch.set_num_threads(1)
+    networks = open_networks(asked.weights)
+    maps = networks.codec.encode(asked.sounds)
+    return likelihoods(networks, maps, asked.labels, learnt_counts(networks, asked.learnt))
+
+
+def made(asked: Asked, reference: Array, part: str) -> dict[str, dict[str, float | None]]:
+    """Notes that are drawn in whole, or one second of them, beside real ones."""
+    torch.set_num_threads(1)
+    networks = open_networks(asked.weights)
+    maps = networks.codec.encode(asked.sounds)
+    real = {"the recordings": [Case(asked.sounds)], "the recordings as codes": [Case(coded(asked))]}
+    drawn = cases(networks, asked.sounds, maps, asked.labels, SEEDS, part)
+    rows = judged({**real, **drawn}, asked.labels, reference, asked.classifier)
+    if part == "whole":
+        known = {"recordings of learnt instruments": [Case(sounds_of(asked.learnt))]}
+        rows |= judged(known, labels_of(asked.learnt), reference, asked.classifier)
+    return rows
+
+
+def used(asked: Asked, reference: Array) -> dict[str, dict[str, float | None]]:
+    """One second repainted by the method as it is used."""
+    torch.set_num_threads(1)
+    answers = repainted(asked.weights, asked.sounds, asked.labels)
+    return judged(answers, asked.labels, reference, asked.classifier)
+
+
+def organ(asked: Asked) -> dict[str, dict[str, float]]:
+    """Organ attacks as mallet."""
+    torch.set_num_threads(1)
+    organs, mallets = ([note for note in asked.measured if note.family == name] for name in ("organ", "mallet"))
+    return attacks(asked.weights, organs, mallets, asked.classifier)
+
+
 def main() -> int:
     """Measure, print, and write the page if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="notes, as for `caesura train`")
     parser.add_argument("--weights", default="", help="folder of weights; those that come with the package by default")
     parser.add_argument("--classifier", default="note-classifier", help="card or file of its weights")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--notes", type=int, default=220, help="how many are measured")
     parser.add_argument("--write", action="store_true", help="write the page")
     given = parser.parse_args()
-    torch.set_num_threads(1)
-    begin = time.process_time()
     learnt, measured = held_out(read_notes(given.data))
-    chosen = spread(measured, given.notes)
-    labels = np.array([note.labels for note in chosen], dtype=np.int16)
-    sounds = np.stack([read_note(note) for note in chosen])
-    networks = open_networks(given.weights)
-    maps = networks.codec.encode(sounds)
-    coded = networks.codec.decode(*maps, sounds.shape[1])
-    forms = (MelIf("published"), MelIf("weighted"))
-    trips = {f"Mel-IF, {form.form}": np.stack([form.decode(form.encode(x), x.size) for x in sounds]) for form in forms}
-    codec = rebuilt(sounds, {**trips, "codes": coded})
-    nats = likelihoods(networks, maps, labels, learnt_counts(networks, spread(learnt, 2 * given.notes)))
-    known = spread(learnt, given.notes)
-    heard = listen(np.stack([read_note(note) for note in known]), given.classifier)
-    reference = listen(np.stack([read_note(note) for note in measured]), given.classifier)
-    own = accuracies(reference, np.array([note.labels for note in measured]))
-    real = {"the recordings": [Case(sounds)], "the recordings as codes": [Case(coded)]}
-    whole, attack = (cases(networks, sounds, maps, labels, SEEDS, part) for part in ("whole", "second"))
-    scratch = judged({**real, **whole}, labels, reference.embedding, given.classifier)
-    pitch, family = accuracies(heard, np.array([note.labels for note in known]))
-    scratch["recordings of learnt instruments"] = {
-        "pitch right, %": 100.0 * pitch,
-        "family right, %": 100.0 * family,
-        "Frechet distance": frechet_distance(reference.embedding, heard.embedding),
-    }
-    inside = judged({**real, **attack, **repainted(given.weights, sounds, labels)}, labels, reference.embedding,
-                    given.classifier)  # fmt: skip
-    organ = attacks(given.weights, [note for note in measured if note.family == "organ"],
-                    [note for note in measured if note.family == "mallet"], given.classifier)  # fmt: skip
-    text = page(chosen, measured, own, codec, nats, scratch, inside, organ, time.process_time() - begin)
+    asked = Asked(given.weights, given.classifier, spread(learnt, given.notes), tuple(measured),
+                  spread(measured, given.notes))  # fmt: skip
+    with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
+        heard = pool.submit(listened, asked).result()
+        parts = [pool.submit(part, asked, *arguments) for part, *arguments in (
+            (codec,), (nats,), (made, heard.embedding, "whole"), (made, heard.embedding, "second"),
+            (used, heard.embedding), (organ,),
+        )]  # fmt: skip
+        codec_rows, nats_rows, scratch, inside, joined, organ_rows = (part.result() for part in parts)
+    own = accuracies(heard, labels_of(asked.measured))
+    text = page(asked.chosen, measured, own, codec_rows, nats_rows, scratch, {**inside, **joined}, organ_rows)
     print(text)
     if given.write:
         PAGE.write_text(text)

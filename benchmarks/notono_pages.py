@@ -14,7 +14,7 @@ Rows = Mapping[str, Mapping[str, float | None]]
 
 def page(
     chosen: Sequence[Note], measured: Sequence[Note], own: tuple[float, float], codec: Rows, nats: Rows, scratch: Rows,
-    inside: Rows, organ: Rows, seconds: float,
+    inside: Rows, organ: Rows,
 ) -> str:  # fmt: skip
     """All tables as markdown."""
     families = Counter(note.family for note in chosen)
@@ -23,7 +23,7 @@ def page(
     fine = nats["fine map"]
     return f"""# Notes repainted: what the networks of `notono` can do
 
-`python benchmarks/notono.py --data NOTES --write` writes this page ({seconds / 60:.0f} minutes of one processor core).
+`python benchmarks/notono.py --data NOTES --write` writes this page.
 
 {len(chosen)} notes ({counted}) out of {len(measured)} of {instruments} instruments that were held out: neither the
 autoencoder nor the transformers nor the classifier learnt from any note of them. 16 kHz, four seconds, drawn with

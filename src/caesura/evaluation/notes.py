@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-CLASSIFIER = "note-classifier"  # card of the weights
+CLASSIFIER = "note-classifier"  # card of its weights
 ONSET_LEVEL = 0.1  # of the loudest frame: where a note begins
 FRAME = 0.005  # seconds over which its loudness is taken
 

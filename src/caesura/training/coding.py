@@ -77,7 +77,7 @@ class Coder(Learner):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             # a fifth faster on a processor, whose convolutions have few channels here
-            self.network = vqvae2.Vqvae2(shape).to(memory_format=torch.channels_last)
+            self.network = vqvae2.Vqvae2(shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.held_out = held_out
 
     def training_step(self, image: Tensor, _: int) -> Tensor:
