@@ -18,7 +18,7 @@ LAYERS = (
     ("inpainter", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
     ("methods", "training"),
-    ("evaluation", "generation", "report", "verify", "picture", "repair", "batch"),
+    ("evaluation", "codes", "generation", "report", "verify", "picture", "repair", "batch"),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")

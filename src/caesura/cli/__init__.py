@@ -26,6 +26,7 @@ from caesura.cli.damage import detect, labels_app, punch
 from caesura.cli.doctor import doctor
 from caesura.cli.generate import continue_, generate, vary
 from caesura.cli.models import models_app
+from caesura.cli.notes import notes_app
 from caesura.cli.restore import restore
 from caesura.cli.terminal import one_line, say
 from caesura.cli.train import prepare_app, train
@@ -37,6 +38,7 @@ for command in (restore, generate, continue_, vary, detect, verify, punch, metho
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(labels_app, name="labels")
 app.add_typer(models_app, name="models")
+app.add_typer(notes_app, name="notes")
 app.add_typer(prepare_app, name="prepare")
 
 

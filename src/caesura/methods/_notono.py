@@ -9,7 +9,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["FILES", "Networks", "open_networks", "repaint", "window_starts"]
+__all__ = ["FILES", "Networks", "decoded", "open_networks", "repaint", "window_starts"]
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -105,6 +105,12 @@ def repaint(
             left[..., here] = False
             done += share
     return top, bottom
+
+
+def decoded(networks: Networks, top: NDArray[np.int64], bottom: NDArray[np.int64], samples: int) -> NDArray[np.float64]:
+    """Sounds (batch, samples) of maps (batch, rows, columns)."""
+    maps = (torch.from_numpy(codes).to(networks.codec.device) for codes in (top, bottom))
+    return networks.codec.decode(*maps, samples)
 
 
 def window_starts(unknown: Flags, step: int, columns: int = 4) -> Iterator[int]:
