@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ pytest.importorskip("lightning")
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what others deprecate in others
+    from lightning import Callback, Trainer
+
     from caesura.training.recipes import notono_bottom, notono_top, vqvae
 
 from caesura.audio import Audio, write  # noqa: E402
@@ -24,7 +27,7 @@ from caesura.networks.vqvae2 import Vqvae2  # noqa: E402
 from caesura.networks.weights import load  # noqa: E402
 from caesura.training import coding  # noqa: E402
 from caesura.training.notes import Codes, Images, Selections, coded, imaged, labels_of, selection  # noqa: E402
-from caesura.training.recipes.cqtdiff import LAST, Run  # noqa: E402
+from caesura.training.run import LAST, Run  # noqa: E402
 
 RATE = 16_000
 FILLERS = {"notono_top": notono_top, "notono_bottom": notono_bottom}
@@ -53,9 +56,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def train(recipe: Any, home: Path, out: str, preset: str = "tiny", **settings: Any) -> Any:
+class Interrupt(Callback):
+    """Stops after three steps of however many."""
+
+    def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
+        trainer.should_stop = trainer.global_step == 3
+
+
+def train(
+    recipe: Any, home: Path, out: str, callbacks: Sequence[Callback] = (), preset: str = "tiny", **settings: Any
+) -> Any:
     run = Run(home / "data", home / out, accelerator="cpu", progress=False, **settings)
-    return recipe.train(recipe.PRESETS[preset], run)
+    return recipe.train(recipe.PRESETS[preset], run, callbacks)
 
 
 def test_images_are_made_once(folder: Path, tmp_path: Path) -> None:
@@ -126,7 +138,7 @@ def test_the_autoencoder_learns_a_batch(folder: Path) -> None:
     assert len(learnt) == len(measured) == 2
     image = torch.from_numpy(imaged(learnt, folder).astype(np.float32))
     losses = []
-    for steps in (1, 25):
+    for steps in (1, 35):
         network = train(vqvae, folder, f"learns{steps}", steps=steps).network.eval()
         with torch.no_grad():
             losses.append(float(network.loss(image, network(image))))
@@ -148,7 +160,7 @@ def test_a_transformer_learns_a_batch(name: str, folder: Path) -> None:
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(recipe: Any, folder: Path) -> None:
     name = recipe.__name__.rpartition(".")[2]
     whole = train(recipe, folder, f"{name}-whole", steps=6)
-    train(recipe, folder, f"{name}-parts", steps=3)
+    assert train(recipe, folder, f"{name}-parts", [Interrupt()], steps=6).global_step == 3
     parts = train(recipe, folder, f"{name}-parts", steps=6, resume=True)
     assert parts.global_step == 6
     for (key, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
