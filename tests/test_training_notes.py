@@ -145,6 +145,20 @@ def test_the_autoencoder_learns_a_batch(folder: Path) -> None:
     assert losses[1] < 0.6 * losses[0]
 
 
+def test_settled_codes_stay_while_the_decoder_learns(folder: Path, tmp_path: Path) -> None:
+    preset = vqvae.PRESETS["tiny"]
+    preset = dataclasses.replace(preset, how=dataclasses.replace(preset.how, settled=4))
+    notes, networks = read_notes(folder / "data"), []
+    for steps in (4, 6):
+        run = Run(folder / "data", folder / "settled", accelerator="cpu", progress=False, steps=steps, resume=steps > 4)
+        networks.append(vqvae.train(preset, run).network)
+    changed = {key for key, value in networks[0].state_dict().items() if not value.equal(networks[1].state_dict()[key])}
+    assert changed == {key for key in networks[0].state_dict() if key.startswith(("dec.", "upsample_top_to_bottom."))}
+    for network in networks:
+        coded(network, imaged(notes, folder), notes, tmp_path)
+    assert len(list(tmp_path.glob("codes-*.npz"))) == 1
+
+
 @pytest.mark.parametrize("name", FILLERS)
 def test_a_transformer_learns_a_batch(name: str, folder: Path) -> None:
     losses = []

@@ -43,6 +43,9 @@ class Optimisation:
     """Probability that a transformer is told to leave to the wrong codes."""
     free: int = 0
     """Steps that an autoencoder takes before its codes begin."""
+    settled: int = 0
+    """Steps after which its codes stay, so that transformers can be trained on them, and only what draws an image from
+    them learns on; 0: never."""
     clip: float = 1.0
     """Norm that gradients are cut down to."""
     every: int = 500
@@ -72,18 +75,27 @@ class Coder(Learner):
         super().__init__(how, examples, how.workers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = vqvae2.Vqvae2(shape)
+            # a fifth faster on a processor, whose convolutions have few channels here
+            self.network = vqvae2.Vqvae2(shape).to(memory_format=torch.channels_last)
         self.held_out = held_out
 
     def training_step(self, image: Tensor, _: int) -> Tensor:
         """One step of Lightning's."""
-        passed = self.network(image) if self.global_step >= self.how.free else self.network.unquantised(image)
+        passed = self._passed(image)
         loss = self.network.loss(image, passed)
         for name, value in zip(("top", "bottom"), passed.perplexities, strict=True):
             self.log(f"perplexity/{name}", value.float())
         self.log("distance", passed.distance)
         self.log("loss", loss, prog_bar=True)
         return loss
+
+    def _passed(self, image: Tensor) -> vqvae2.Passed:
+        if self.global_step < self.how.free:
+            return self.network.unquantised(image)
+        if self.how.settled and self.global_step >= self.how.settled:
+            return self.network.settled(image)
+        passed: vqvae2.Passed = self.network(image)
+        return passed
 
     @torch.no_grad()
     def on_train_batch_end(self, *_: Any) -> None:
