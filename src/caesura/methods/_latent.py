@@ -41,7 +41,7 @@ from caesura.diffusion import (
 )
 from caesura.diffusion.noise import from_rng
 from caesura.inpainter import Listener, Note, Progress
-from caesura.networks.latent_models import LatentModel
+from caesura.networks.latent_models import TextModel
 from caesura.problem import Problem, Region
 from caesura.seam import seam_score
 
@@ -137,7 +137,7 @@ class Settings:
 class Draw:
     """How a method fills one clip."""
 
-    model: LatentModel
+    model: TextModel
     walk: Walk
     sigmas: Tensor
     settings: Settings
@@ -169,12 +169,21 @@ def estimate(draw: Draw, problem: Problem, rng: np.random.Generator, progress: P
     elif settings.oracle_latents:
         raise ValueError("oracle_latents=True takes the known latents from the complete recording: pass it as guide")
     z, evaluations = _sampled(draw, latents, torch.from_numpy(kept), guide, problem.text, rng, progress)
-    fills = [wave[: problem.samples] for wave in codec.decode(z, clip).double().cpu().numpy()]
-    fills = [matched(fill, heard, mask, targets) for fill in fills]
+    sure = _sure(mask, (*targets, *problem.unknown))
+    waves = draw.model.decode(z, problem.samples, [(heard, sure)] * settings.candidates)
+    fills = [matched(wave, heard, mask, targets) for wave in waves]
     best = min(fills, key=lambda fill: _conspicuous(np.where(mask, heard, fill), mask, targets))
     for region in targets:
         _report(region, evaluations, settings, codec.mel.sample_rate, note)
     return level.undo(best)[None]
+
+
+def _sure(mask: Flags, regions: Sequence[Region]) -> Flags:
+    """Samples of which nothing is missing: none within a box either."""
+    sure = mask.copy()
+    for region in regions:
+        sure[region.start : region.stop] = False
+    return sure
 
 
 def _report(region: Region, evaluations: int, settings: Settings, sample_rate: int, note: Listener) -> None:
