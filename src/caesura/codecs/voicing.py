@@ -3,7 +3,8 @@
     A = argmin_{A >= 0} || M A - exp(L) ||   by   A <- A (M' exp(L)) / (M' M A),   A_0 = M' exp(L) / (M' M 1)
 
 M are the triangles of the mel scale. The multiplicative steps keep the magnitudes smooth between the bins of a
-triangle, where nothing is known. Phases are those of the fast Griffin-Lim algorithm, held to the samples that are known.
+triangle, where nothing is known. Phases are those of the fast Griffin-Lim algorithm, held to the samples that are
+known.
 
 References:
     D. D. Lee, H. S. Seung, "Algorithms for non-negative matrix factorization", NIPS 2000 (the steps).

@@ -109,11 +109,11 @@ def caption(phrase: Phrase, rng: np.random.Generator) -> str:
     if order == 0:  # slow low piano arpeggio with reverb
         parts = [*before, name, figure, effect]
     elif order == 1 and name and figure:  # a slow low arpeggio on a piano with reverb
-        parts = ["a", *before, figure, _one(("on a", "on the", "played on a", "of", "played by a"), rng), name, effect]
+        parts = [_article(figure), *before, figure, _one(("on a", "on the", "played on a", "of", "played by a"), rng), name, effect]
     elif order == 2:  # piano, slow, low, arpeggio
         parts = [part + "," for part in (name, *before, figure, effect) if part]
     else:  # a slow low piano playing arpeggio
-        parts = ["a", *before, name, "playing" if name and figure else "", figure, effect]
+        parts = [_article(name), *before, name, "playing" if name and figure else "", figure, effect]
     return " ".join(part for part in parts if part).rstrip(",")
 
 
@@ -182,6 +182,11 @@ def prepare(
 
 def _one(choices: Sequence[str], rng: np.random.Generator) -> str:
     return choices[int(rng.integers(len(choices)))]
+
+
+def _article(name: str) -> str:
+    """Plurals have none."""
+    return "" if name.endswith("s") else "a"
 
 
 def _drawn(seed: int, number: int) -> tuple[Phrase, str]:

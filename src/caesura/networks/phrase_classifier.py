@@ -2,8 +2,8 @@
 
     p_k = softmax(W_k mean over time of convolutions of L),   longer sounds: mean of ln p_k over windows
 
-L is a log-mel spectrogram, no lower than some level under its loudest cell. It judges generated sounds, and never learns
-from one.
+L is a log-mel spectrogram, no lower than some level under its loudest cell. It judges generated sounds, and never
+learns from one.
 
 References:
     none needed.

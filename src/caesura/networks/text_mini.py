@@ -119,7 +119,8 @@ class TextMini(nn.Module):
         Args:
             z: noisy latents at unit power (batch, CHANNELS, rows, columns), an even number of rows.
             t: index of the level (batch,).
-            words, there: from `read`.
+            words: from `read`.
+            there: from `read`.
 
         Returns:
             As `z`.
