@@ -13,6 +13,7 @@ from caesura.networks import checkpoints
 from caesura.networks.audioldm import PUBLISHED as AUDIOLDM
 from caesura.networks.audioldm import open_audioldm
 from caesura.networks.checkpoints import folder_of, part_of, read, read_json
+from caesura.networks.hub import Published
 from caesura.networks.tango import PUBLISHED as TANGO
 from caesura.networks.tango import open_tango
 from caesura.networks.weights import MissingWeights
@@ -172,12 +173,12 @@ def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("published", [*AUDIOLDM, *TANGO], ids=lambda p: p.hub)
 def test_offline_the_licence_and_the_command_are_named(
-    published: checkpoints.Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(
-        MissingWeights, match=f"licence CC-BY-NC-SA-4.0: non-commercial .* `hf download {published.hub}`"
-    ):
+    monkeypatch.setenv("CAESURA_CACHE", str(tmp_path))
+    said = f"licence CC-BY-NC-SA-4.0, non-commercial .* `caesura models pull {published.hub}`"
+    with pytest.raises(MissingWeights, match=said):
         folder_of(published.hub, [published])
 
 
@@ -189,6 +190,7 @@ def test_a_downloaded_repository_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     (home / "snapshots" / commit).mkdir(parents=True)
     (home / "snapshots" / commit / "model_index.json").write_text("{}")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("CAESURA_CACHE", str(tmp_path))
     assert folder_of("cvssp/audioldm", AUDIOLDM) == home / "snapshots" / commit
 
 

@@ -109,7 +109,8 @@ def caption(phrase: Phrase, rng: np.random.Generator) -> str:
     if order == 0:  # slow low piano arpeggio with reverb
         parts = [*before, name, figure, effect]
     elif order == 1 and name and figure:  # a slow low arpeggio on a piano with reverb
-        parts = [_article(figure), *before, figure, _one(("on a", "on the", "played on a", "of", "played by a"), rng), name, effect]
+        by = _one(("on a", "on the", "played on a", "of", "played by a"), rng)
+        parts = [_article(figure), *before, figure, by, name, effect]
     elif order == 2:  # piano, slow, low, arpeggio
         parts = [part + "," for part in (name, *before, figure, effect) if part]
     else:  # a slow low piano playing arpeggio

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 __all__ = ["TextMini"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -32,7 +32,7 @@ try:
 except ImportError:
     raise ValueError("text_mini needs PyTorch: pip install 'caesura[torch]'") from None
 
-from caesura.methods._latent import PRESETS, Draw, Settings, estimate
+from caesura.methods._latent import PRESETS, Draw, Settings, estimates
 from caesura.networks.mini_model import open_mini
 
 
@@ -61,7 +61,8 @@ class TextMini(Settings):
     strength: float = 0.5
     """How far a guide is varied: 0 hardly, 1 it is forgotten."""
     candidates: int = 1
-    """Fills to draw of each clip; the one whose edges are least conspicuous is taken."""
+    """Fills to draw of each clip; the best is taken: by CLAP where there is a text and its weights are on this machine,
+    else the one whose edges are least conspicuous."""
 
     accepts: ClassVar[Accepts] = Accepts(sample_rate=16_000, channels=1, window=10.24, context=2.0, bands=True)
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.32}
@@ -70,6 +71,18 @@ class TextMini(Settings):
         self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
     ) -> NDArray[np.float64]:
         """See `caesura.inpainter.Inpainter`."""
+        return self.many([problem], rngs=[rng], progress=progress, notes=[note])[0]
+
+    def many(
+        self,
+        problems: Sequence[Problem],
+        *,
+        rngs: Sequence[np.random.Generator],
+        progress: Progress = silent,
+        notes: Sequence[Listener] | None = None,
+    ) -> list[NDArray[np.float64]]:
+        """See `caesura.inpainter.Inpainter`; the problems are drawn together."""
         model, walk = open_mini(self.weights), PRESETS[self.preset][self.conditioning]
         sigmas = walk.sigmas(model.alphas_cumprod, self.steps, offset=1)
-        return estimate(Draw(model, walk, sigmas, self), problem, rng, progress, note)
+        draw = Draw(model, walk, sigmas, self)
+        return estimates(draw, problems, rngs, progress, notes or [ignore] * len(problems))

@@ -23,13 +23,12 @@ import torch
 from torch import Tensor, nn
 
 from caesura.diffusion.schedules import sigmas_of
-from caesura.networks.checkpoints import Published, filled, flat, folder_of, part_of, read, read_json, untrained
+from caesura.networks.checkpoints import filled, flat, folder_of, part_of, read, read_json, untrained
+from caesura.networks.hub import published
 from caesura.networks.key_maps import current_vae_key
 from caesura.networks.latent_models import LatentModel, Told, device, scaled_linear
 
-LICENCE = "CC-BY-NC-SA-4.0: non-commercial use only"
-NAMES = ("cvssp/audioldm", "cvssp/audioldm-s-full-v2", "cvssp/audioldm-m-full", "cvssp/audioldm-l-full")
-PUBLISHED = tuple(Published(name, LICENCE) for name in NAMES)
+PUBLISHED = published("audioldm")
 BETAS = (0.0015, 0.0195)
 WIDE = 256  # channels of the first level from which on a head has 64 of them; below, 32
 LONGEST_TEXT = 512  # tokens

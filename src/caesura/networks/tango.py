@@ -26,14 +26,13 @@ import torch
 from torch import Tensor, nn
 
 from caesura.networks.audioldm import tiny_vae, tiny_vocoder
-from caesura.networks.checkpoints import Published, filled, flat, folder_of, part_of, read, read_json, untrained
+from caesura.networks.checkpoints import filled, flat, folder_of, part_of, read, read_json, untrained
+from caesura.networks.hub import published
 from caesura.networks.key_maps import vae_key, vocoder_key
 from caesura.networks.latent_models import LatentModel, Told, device, scaled_linear
 from caesura.networks.weights import MissingWeights
 
-LICENCE = "CC-BY-NC-SA-4.0: non-commercial use only"
-NAMES = ("tango", "tango-full", "tango-full-ft-audiocaps", "tango-full-ft-audio-music-caps", "tango2", "tango2-full")
-PUBLISHED = tuple(Published(f"declare-lab/{name}", LICENCE, "5.3 GB") for name in NAMES)
+PUBLISHED = published("tango")
 TOKENIZER = "google/flan-t5-large"
 BETAS = (0.00085, 0.012)
 HEAD = 64  # channels of an attention head, in the U-Net and in FLAN-T5
