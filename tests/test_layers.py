@@ -59,6 +59,7 @@ WITH_TORCH = (
     "networks/",
     "training/",
     "codecs/cqt.py",
+    "codecs/patches.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
     "methods/_latent.py",
@@ -68,6 +69,7 @@ WITH_TORCH = (
     "methods/_notono.py",
     "methods/notono.py",
     "methods/tango.py",
+    "methods/text_mini.py",
 )
 WITHOUT = [path for path in FILES if not str(path.relative_to(ROOT)).startswith(WITH_TORCH)]
 
