@@ -18,7 +18,7 @@ LAYERS = (
     ("inpainter", "labels", "windows", "seam", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
     ("methods", "training"),
-    ("evaluation", "report", "verify", "picture", "repair", "batch"),
+    ("evaluation", "report", "verify", "picture", "overview", "spectrogram", "stem", "repair", "project", "batch"),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")
