@@ -26,13 +26,14 @@ from caesura.cli.damage import detect, labels_app, punch
 from caesura.cli.doctor import doctor
 from caesura.cli.models import models_app
 from caesura.cli.restore import restore
+from caesura.cli.studio import studio
 from caesura.cli.terminal import one_line, say
 from caesura.cli.train import prepare_app, train
 
 USAGE, INTERRUPTED = 2, 130
 
 app = typer.Typer(name="caesura", rich_markup_mode=None, pretty_exceptions_enable=False)
-for command in (restore, detect, verify, punch, methods, cite, evaluate, train, doctor):
+for command in (restore, detect, verify, punch, methods, cite, evaluate, train, studio, doctor):
     app.command()(command)
 app.add_typer(labels_app, name="labels")
 app.add_typer(models_app, name="models")
