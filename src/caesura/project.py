@@ -12,7 +12,7 @@ and must have the hash they had.
 
 from __future__ import annotations
 
-__all__ = ["Named", "Project", "Step", "apply", "deliver", "fill", "hashed", "named", "parsed", "plain"]
+__all__ = ["Named", "Project", "Step", "apply", "as_text", "deliver", "fill", "hashed", "named", "parsed", "plain"]
 
 import dataclasses
 import hashlib
@@ -64,7 +64,7 @@ class Step:
         Raises:
             ValueError: there is no such method or setting, or a value does not fit.
         """
-        return build(self.method, {key: _typed(value) for key, value in self.settings.items()})
+        return build(self.method, {key: as_text(value) for key, value in self.settings.items()})
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _check(path: Path, wanted: Named) -> None:
         raise ValueError(f"'{path}' is not the file '{wanted.name}' that the project was made with: name that one")
 
 
-def _typed(value: Any) -> Any:
+def as_text(value: Any) -> Any:
     """A JSON value as text that `build` converts, so that a list becomes the tuple and 1 the float of a field."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ",".join(map(str, value))

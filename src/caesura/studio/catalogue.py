@@ -12,8 +12,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from caesura.data.notes import FAMILIES, LOWEST, PITCHES
-from caesura.methods import names
+from caesura.methods import names, parse
 from caesura.methods._describe import Description, Setting, describe
+from caesura.project import as_text
 from caesura.studio import schemas
 from caesura.studio.making import KINDS, reason
 
@@ -25,6 +26,15 @@ TYPES = {
     "str": "text",
     "tuple[int, ...]": "integers",
     "tuple[float, ...]": "numbers",
+}
+HINTS: dict[str, tuple[Any, str]] = {
+    "integer": (int, "a whole number"),
+    "number": (float, "a number"),
+    "boolean": (bool, "true or false"),
+    "text": (str, "a text"),
+    "choice": (str, "a text"),
+    "integers": (tuple[int, ...], "a list of whole numbers"),
+    "numbers": (tuple[float, ...], "a list of numbers"),
 }
 NOTE = "notono"  # the method that knows notes
 
@@ -70,6 +80,7 @@ class Catalogue:
             choices = fields[key].choices
             if choices is not None and value is not None and str(value) not in choices:
                 raise ValueError(f"{name}: {key}='{value}' is not one of {', '.join(choices)}")
+            _check(name, fields[key], value)
         if not method.available and chosen.get("weights") != "tiny":
             raise ValueError(f"{name} cannot work here: {method.reason}")
         return chosen
@@ -145,6 +156,19 @@ class Catalogue:
         if weights is None or found.name in self._given:
             return ""
         return _absent(found.name, str(ast.literal_eval(weights.default)))
+
+
+def _check(method: str, field: schemas.Setting, value: Any) -> None:
+    """Refuse what is not of the type of its field."""
+    kind, spoken = HINTS[field.type]
+    if value is None and not field.optional:
+        raise ValueError(f"{method}: {field.name}=null is not {spoken}")
+    if value is None:
+        return
+    try:
+        parse(as_text(value), kind)
+    except ValueError:
+        raise ValueError(f"{method}: {field.name}='{value}' is not {spoken}") from None
 
 
 def _absent(method: str, weights: str) -> str:
