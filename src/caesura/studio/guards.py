@@ -8,6 +8,7 @@ import hmac
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,10 +34,6 @@ HEADERS = {
 }
 
 
-class TooLarge(Exception):
-    """The body of a request is larger than it may be."""
-
-
 class Guard:
     """Stands before the application and turns away what does not belong here.
 
@@ -56,12 +53,7 @@ class Guard:
         if refused is not None:
             await refused(scope, receive, _with_headers(send))
             return
-        try:
-            await self._app(scope, self._measured(scope, receive), _with_headers(send))
-        except TooLarge:
-            await _answer(413, f"the request is larger than {LARGEST_BODY >> 20} MiB")(
-                scope, receive, _with_headers(send)
-            )
+        await self._app(scope, self._measured(scope, receive), _with_headers(send))
 
     def _refused(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
@@ -102,7 +94,7 @@ class Guard:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > LARGEST_BODY:
-                raise TooLarge
+                raise HTTPException(413, f"the request is larger than {LARGEST_BODY >> 20} MiB")
             return message
 
         return measured
