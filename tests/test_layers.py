@@ -18,7 +18,20 @@ LAYERS = (
     ("inpainter", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
     ("methods", "training", "denoising"),
-    ("evaluation", "codes", "generation", "report", "verify", "picture", "repair", "batch"),
+    (
+        "evaluation",
+        "codes",
+        "generation",
+        "report",
+        "verify",
+        "picture",
+        "overview",
+        "spectrogram",
+        "stem",
+        "repair",
+        "project",
+        "batch",
+    ),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")

@@ -29,6 +29,7 @@ from caesura.cli.generate import continue_, generate, vary
 from caesura.cli.models import models_app
 from caesura.cli.notes import notes_app
 from caesura.cli.restore import restore
+from caesura.cli.studio import studio
 from caesura.cli.terminal import one_line, say
 from caesura.cli.train import prepare_app, train
 
@@ -36,7 +37,7 @@ USAGE, INTERRUPTED = 2, 130
 
 app = typer.Typer(name="caesura", rich_markup_mode=None, pretty_exceptions_enable=False)
 COMMANDS = (
-    restore, denoise, generate, continue_, vary, detect, verify, punch, methods, cite, evaluate, train, doctor,
+    restore, denoise, generate, continue_, vary, detect, verify, punch, methods, cite, evaluate, train, studio, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)
