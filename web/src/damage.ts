@@ -3,6 +3,7 @@ import { api, words, type Mark } from "./api";
 import { clock, fill, h, icon } from "./dom";
 import { complain } from "./notices";
 import type { Player } from "./player";
+import { refusal, regionsOf, type Results } from "./results";
 import type { Store } from "./store";
 import { make, run } from "./work";
 
@@ -12,7 +13,7 @@ const NAMES: Record<string, string> = {
   clipping: "clipping", nan: "not a number", loss: "packet loss", box: "box",
 };
 
-export function damagePanel(store: Store, player: Player): HTMLElement {
+export function damagePanel(store: Store, player: Player, results: Results): HTMLElement {
   const list = h("ul", { class: "damage", "aria-label": "Damage found" });
   const summary = h("p", { class: "hint", role: "status" });
   const sensitivity = h("input", { type: "range", min: 0.3, max: 3, step: 0.1, value: 1, "aria-label": "Sensitivity" });
@@ -60,7 +61,13 @@ export function damagePanel(store: Store, player: Player): HTMLElement {
       api.restore({ sound: sound.id, regions }),
     );
     if (!made.length) return;
-    store.damage = store.damage.filter((found) => !found.accepted);
+    results.take(made);
+    const done = regionsOf(made[0]!);
+    store.damage = store.damage.flatMap((found) => {
+      if (!found.accepted) return [found];
+      const why = refusal(found.mark, done);
+      return why === undefined ? [] : [{ mark: { ...found.mark, text: why }, accepted: false }];
+    });
     store.tell("damage");
   }
 
@@ -88,6 +95,7 @@ export function damagePanel(store: Store, player: Player): HTMLElement {
       },
       `${clock(mark.start / rate)}  ${NAMES[mark.kind ?? "gap"]}, ${(((mark.stop - mark.start) / rate) * 1000).toFixed(1)} ms`,
       mark.confidence != null && h("span", { class: "hint" }, ` ${Math.round(mark.confidence * 100)} %`),
+      mark.text && h("span", { class: "hint refused" }, ` ${mark.text}`),
     );
     const hear = icon("▶", `Listen around ${clock(mark.start / rate)}`, () => {
       store.select([mark]);

@@ -4,6 +4,7 @@ import { field, fill, h, options } from "./dom";
 import { obstacle, settingsForm, type Values } from "./form";
 import { complain } from "./notices";
 import type { Player } from "./player";
+import type { Results } from "./results";
 import { isBox } from "./shapes";
 import type { Store } from "./store";
 import { dark } from "./theme";
@@ -23,10 +24,12 @@ export class Filling {
   private readonly candidates = h("div", { class: "candidates" });
   private readonly values = new Map<string, Values>();
   private made: Candidate[] = [];
+  private shown = ""; // the method whose settings are shown
 
   constructor(
     private readonly store: Store,
     private readonly player: Player,
+    private readonly results: Results,
   ) {
     const words = field("Text", this.text, "What should be heard, for methods that listen to words");
     fill(
@@ -36,7 +39,6 @@ export class Filling {
     );
     store.on(["selection", "sound", "sounds", "job"], () => this.show());
     this.show();
-    this.form();
   }
 
   /** Fill what is selected with what the form says. */
@@ -60,6 +62,7 @@ export class Filling {
     );
     if (made.length) {
       this.made = made;
+      this.results.take(made);
       this.seed.value = String(seed + candidates); // the next pass draws others
       this.showCandidates();
     }
@@ -93,13 +96,18 @@ export class Filling {
     const blocked = method && store.selection.length ? this.blocked(method) : "";
     this.why.textContent = blocked;
     this.go.disabled = !store.current || !store.selection.length || store.running !== null || blocked !== "";
+    this.showSettings(method);
     this.showCandidates();
   }
 
   private form(): void {
-    const method = this.chosen();
+    this.shown = "";
     this.show();
-    if (!method) return;
+  }
+
+  private showSettings(method: Method | undefined): void {
+    if (!method || this.shown === method.name) return;
+    this.shown = method.name;
     const values = this.values.get(method.name) ?? {};
     this.values.set(method.name, values);
     this.settings.hidden = method.settings.length === 0;

@@ -16,6 +16,7 @@ import { Piano } from "./piano";
 import { Plane } from "./plane";
 import { Player } from "./player";
 import { selectionPanel } from "./selecting";
+import { Results } from "./results";
 import { Starting } from "./starting";
 import { Store } from "./store";
 import * as theme from "./theme";
@@ -32,7 +33,8 @@ function main(): void {
   const player = new Player(store, () => moveHead());
   const seek = (sample: number): void => player.seek(sample);
   new Hand(plane, store, seek);
-  const filling = new Filling(store, player);
+  const results = new Results(store);
+  const filling = new Filling(store, player, results);
   const notes = new NotesPanel(store, plane);
   const creating = new Creating(store);
   const piano = new Piano(store);
@@ -47,7 +49,7 @@ function main(): void {
   }
 
   const panels: Record<PanelName, HTMLElement> = {
-    repair: h("div", null, damagePanel(store, player), selectionPanel(store, player), filling.element),
+    repair: h("div", null, damagePanel(store, player, results), selectionPanel(store, player), filling.element, results.element),
     notes: notes.element,
     create: creating.element,
     history: historyPanel(store),
@@ -126,7 +128,7 @@ function main(): void {
   middle.classList.add("empty");
   show("repair");
   listen(shortcuts);
-  void begin(store);
+  void begin(store, starting);
 }
 
 /** Learn how the sound's tiles are cut. */
@@ -142,10 +144,11 @@ async function describe(store: Store): Promise<void> {
   }
 }
 
-async function begin(store: Store): Promise<void> {
+async function begin(store: Store, starting: Starting): Promise<void> {
   try {
     store.session = await api.session();
     [store.methods, store.ways, store.notes] = await Promise.all([api.methods(), api.ways(), api.notes()]);
+    void starting.list();
     store.add(...store.session.sounds);
     const last = store.session.sounds.at(-1);
     if (last) store.open(last);

@@ -1,5 +1,5 @@
 // The time-frequency plane: the spectrogram in tiles, and what is selected, found and heard drawn over it.
-import type { Mark } from "./api";
+import type { Mark, Sound } from "./api";
 import { clock, h, hertz } from "./dom";
 import { Images } from "./images";
 import { Scale, nice } from "./scale";
@@ -103,8 +103,13 @@ export class Plane {
     const query = `height=${tall}&palette=${palette}&low=${store.low}&high=${store.high}`;
     context.imageSmoothingEnabled = true;
     for (let k = Math.max(Math.floor(store.start / span), 0); k <= right; k++) {
-      const image = this.images.get(`/api/sounds/${sound.id}/tiles/${store.scale}/${level}/${k}?${query}`);
+      const url = (one: Sound): string => `/api/sounds/${one.id}/tiles/${store.scale}/${level}/${k}?${query}`;
+      const own = this.images.get(url(sound));
+      // until a tile comes, that of the sound it was made from stands in for it, paler: most of it is the same
+      const image = own ?? store.line(sound).reverse().map((one) => this.images.peek(url(one))).find((one) => one !== null);
+      context.globalAlpha = own ? 1 : 0.45;
       if (image) context.drawImage(image, this.x(k * span), 0, span / store.per, this.height);
+      context.globalAlpha = 1;
     }
     const end = this.x(sound.frames);
     context.clearRect(Math.max(end, 0), 0, this.canvas.clientWidth, this.height);

@@ -38,7 +38,6 @@ export class Starting {
         if (name === "drop" && event.dataTransfer?.files[0]) void this.take(event.dataTransfer.files[0]);
       });
     }
-    void this.list();
   }
 
   /** Upload a recording and open it. */
@@ -65,7 +64,8 @@ export class Starting {
     if (file) await this.take(file);
   }
 
-  private async list(): Promise<void> {
+  /** Show what lies in the folder that the studio was started with. */
+  async list(): Promise<void> {
     const entries = await api.folder().catch(() => []);
     fill(
       this.folder,
