@@ -15,10 +15,22 @@ ROOT = Path(caesura.__file__).parent
 LAYERS = (
     ("atomic", "audio", "box", "region", "autoregression"),
     ("problem",),
-    ("inpainter", "labels", "windows", "seam", "data", "codecs", "detection", "diffusion"),
+    ("inpainter", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
     ("methods", "training"),
-    ("evaluation", "report", "verify", "picture", "overview", "spectrogram", "stem", "repair", "project", "batch"),
+    (
+        "evaluation",
+        "generation",
+        "report",
+        "verify",
+        "picture",
+        "overview",
+        "spectrogram",
+        "stem",
+        "repair",
+        "project",
+        "batch",
+    ),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")

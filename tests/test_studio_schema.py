@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
-from schemathesis.checks import not_a_server_error
-from studio_cases import recording, restoration, studio, upload
 
 from caesura.studio.app import create_app
 from caesura.studio.settings import Settings
+from studio_cases import recording, restoration, studio, upload
 
 DOCUMENT = create_app(Settings()).openapi()
 NEVER = ("/api/session",)  # ending the session would end the test

@@ -21,6 +21,7 @@ export function damagePanel(store: Store, player: Player, results: Results): HTM
   const repair = h("button", { type: "button", class: "main", id: "repair-damage", onclick: () => void restore() }, "Repair accepted");
   const all = h("button", { type: "button", onclick: () => acceptAll(true) }, "Accept all");
   const none = h("button", { type: "button", onclick: () => acceptAll(false) }, "Reject all");
+  const long = h("input", { type: "checkbox", id: "long-gaps" });
   const labels = h("input", { type: "file", accept: ".txt,.csv,.json", class: "hidden", onchange: () => void load() });
   const open = h("button", { type: "button", onclick: () => labels.click() }, "Open labels…");
 
@@ -58,7 +59,7 @@ export function damagePanel(store: Store, player: Player, results: Results): HTM
     const regions = store.damage.filter((found) => found.accepted).map((found) => found.mark);
     if (!sound || !regions.length) return;
     const made = await make(store, `Repairing ${regions.length} region${regions.length > 1 ? "s" : ""}`, () =>
-      api.restore({ sound: sound.id, regions }),
+      api.restore({ sound: sound.id, regions, settings: long.checked ? { policy: "fill" } : {} }),
     );
     if (!made.length) return;
     results.take(made);
@@ -124,6 +125,7 @@ export function damagePanel(store: Store, player: Player, results: Results): HTM
     h("div", { class: "row" }, find, open, labels),
     h("label", { class: "field" }, h("span", null, "Sensitivity"), sensitivity),
     summary, list,
+    h("label", { class: "check" }, long, "Fill gaps over 0.1 s too: a guess at what was there"),
     h("div", { class: "row" }, all, none, repair),
   );
 }

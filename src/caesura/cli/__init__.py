@@ -24,6 +24,7 @@ from caesura.cli.catalogue import cite, methods
 from caesura.cli.checking import evaluate, verify
 from caesura.cli.damage import detect, labels_app, punch
 from caesura.cli.doctor import doctor
+from caesura.cli.generate import continue_, generate, vary
 from caesura.cli.models import models_app
 from caesura.cli.restore import restore
 from caesura.cli.studio import studio
@@ -33,8 +34,11 @@ from caesura.cli.train import prepare_app, train
 USAGE, INTERRUPTED = 2, 130
 
 app = typer.Typer(name="caesura", rich_markup_mode=None, pretty_exceptions_enable=False)
-for command in (restore, detect, verify, punch, methods, cite, evaluate, train, studio, doctor):
-    app.command()(command)
+COMMANDS = (
+    restore, generate, continue_, vary, detect, verify, punch, methods, cite, evaluate, train, studio, doctor,
+)  # fmt: skip
+for command in COMMANDS:
+    app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(labels_app, name="labels")
 app.add_typer(models_app, name="models")
 app.add_typer(prepare_app, name="prepare")

@@ -36,6 +36,7 @@ HINTS: dict[str, tuple[Any, str]] = {
     "integers": (tuple[int, ...], "a list of whole numbers"),
     "numbers": (tuple[float, ...], "a list of numbers"),
 }
+BASELINES = ("silence", "linear")  # make nothing worth going on with
 NOTE = "notono"  # the method that knows notes
 
 
@@ -124,6 +125,8 @@ class Catalogue:
             sample_rate=_number(accepts.get("sample_rate")),
             channels=_number(accepts.get("channels")),
             window=accepts.get("window") if isinstance(accepts.get("window"), int | float) else None,
+            generates=bool(accepts.get("generates")),
+            varies=bool(accepts.get("varies")),
             available=not why,
             reason=why,
         )
@@ -194,13 +197,10 @@ def _absent(method: str, weights: str) -> str:
 
 
 def _makes(method: schemas.Method, kind: str) -> bool:
-    """Whether a method can make sound in this way: from nothing only with a network that was taught sounds."""
-    fields = {each.name for each in method.settings}
+    """Whether a method can make sound in this way."""
     if kind == "continue":
-        return method.gaps and method.name not in ("silence", "linear")
-    if kind == "vary":
-        return "strength" in fields and method.takes_text
-    return "weights" in fields and method.gaps
+        return method.gaps and method.name not in BASELINES
+    return method.varies if kind == "vary" else method.generates
 
 
 def _number(value: Any) -> int | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caesura.inpainter import Progress
+from caesura.inpainter import Inpainter, Progress
 from caesura.region import Region, merge
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 KINDS = ("generate", "continue", "vary", "morph")
 NOTES = 16_000  # hertz at which notes are coded
+LONGEST_HEARD = 120.0  # seconds at the end of a recording that a method without a limit hears
+SPARE = 1.0  # seconds more than a method hears, so that the seam lies well inside
 QUIET = 1e-4  # peak below which there is no level to go by
 
 
@@ -39,35 +41,36 @@ def make(task: Make, target: Path, seed: int, progress: Progress) -> None:
 
 def _generate(task: Make, target: Path, seed: int, progress: Progress) -> None:
     from caesura.audio import Audio, write
-    from caesura.problem import Problem
+    from caesura.generation import generate
 
     samples = round(task.seconds * task.sample_rate)
-    guide = None if task.source is None else _guide(task.source, samples, task.sample_rate)
-    y = np.zeros((1 if guide is None else len(guide), samples))
-    problem = Problem(y, (Region(0, samples),), task.sample_rate, guide=guide, text=task.text)
-    write(target, Audio(_restored(problem, task, seed, progress), task.sample_rate), subtype="PCM_24")
+    x = generate(_method(task), samples, sample_rate=task.sample_rate, text=task.text, seed=seed, progress=progress)
+    write(target, Audio(x, task.sample_rate), subtype="PCM_24")
 
 
 def _continue(task: Make, target: Path, seed: int, progress: Progress) -> None:
-    from caesura.audio import Audio, read, write
-    from caesura.problem import Problem
+    from caesura.audio import append, open_audio
+    from caesura.generation import continued
 
-    known = read(_needed(task))
-    more = round(task.seconds * known.sample_rate)
-    length = known.samples.shape[1]
-    y = np.pad(np.nan_to_num(known.samples), ((0, 0), (0, more)))
-    problem = Problem(y, (Region(length, length + more),), known.sample_rate, text=task.text)
-    write(target, Audio(_restored(problem, task, seed, progress), known.sample_rate, known.source))
+    source, method = _needed(task), _method(task)
+    with open_audio(source) as reader:
+        info = reader.info
+        heard = max(method.accepts.context or LONGEST_HEARD, method.accepts.window or 0.0) + SPARE
+        end = np.nan_to_num(reader.read(max(info.frames - round(heard * info.sample_rate), 0), info.frames))
+    samples = round(task.seconds * info.sample_rate)
+    longer = continued(end, samples, info.sample_rate, method, text=task.text, seed=seed, progress=progress)
+    append(source, target, longer[:, end.shape[1] :])
 
 
 def _vary(task: Make, target: Path, seed: int, progress: Progress) -> None:
-    from caesura.audio import Audio, read, write
-    from caesura.problem import Problem
+    from caesura.audio import Patch, read, splice
+    from caesura.generation import varied
 
     known = read(_needed(task))
-    guide = np.nan_to_num(known.samples)
-    problem = Problem(guide, (Region(0, guide.shape[1]),), known.sample_rate, guide=guide, text=task.text)
-    write(target, Audio(_restored(problem, task, seed, progress), known.sample_rate, known.source))
+    x = np.nan_to_num(known.samples)
+    everything = (Region(0, x.shape[1]),)
+    done = varied(x, everything, known.sample_rate, _method(task), text=task.text, seed=seed, progress=progress)
+    splice(_needed(task), target, (Patch(0, done.samples),))
 
 
 _WAYS: Mapping[str, Callable[[Any, Path, int, Progress], None]] = {
@@ -130,26 +133,13 @@ def _boxes(
             yield Region(starts[left], starts[right], *band)
 
 
-def _restored(problem: Any, task: Make, seed: int, progress: Progress) -> Any:
+def _method(task: Make) -> Inpainter:
     from caesura.project import Step
-    from caesura.restoration import restore
 
-    done = restore(problem, Step(task.method, task.settings, ()).inpainter(), seed=seed, progress=progress)
-    refused = [fill.why for fill in done.fills if not fill.filled]
-    if refused:
-        raise ValueError(f"{task.method} made nothing: {refused[0] or 'it refused'}; choose another method")
-    return done.samples
+    return Step(task.method, task.settings, ()).inpainter()
 
 
 def _needed(task: Make) -> Path:
     if task.source is None:
         raise ValueError(f"to {task.kind} there has to be a sound: name one")
     return task.source
-
-
-def _guide(source: Path, samples: int, sample_rate: int) -> Any:
-    from caesura.audio import read, resample
-
-    known = read(source)
-    x = resample(np.nan_to_num(known.samples), known.sample_rate, sample_rate)[:, :samples]
-    return np.pad(x, ((0, 0), (0, samples - x.shape[1])))

@@ -68,12 +68,13 @@ def create(studio: Here, who: Who, wanted: schemas.Creation) -> schemas.Job:
     rate = entry.info.sample_rate if entry and wanted.kind != "generate" else wanted.sample_rate
     studio.room(who, (entry.bytes if entry else 0) + wanted.candidates * int(wanted.seconds * rate * 3))
     folder = _folder(who)
-    targets = tuple(folder / f"{number}.wav" for number in range(wanted.candidates))
+    suffix = ".wav" if entry is None or wanted.kind == "generate" else output_suffix(entry.path)
+    targets = tuple(folder / f"{number}{suffix}" for number in range(wanted.candidates))
     task = Make(
         wanted.kind, wanted.method, settings, targets, wanted.seconds, rate, wanted.seed, wanted.text,
         None if entry is None else entry.path, (wanted.end.text, wanted.end.seed) if wanted.end else None, wanted.alpha,
     )  # fmt: skip
-    name = f"{entry.name} ({wanted.kind})" if entry else wanted.text or f"{wanted.kind} {wanted.method}"
+    name = f"{Path(entry.name).stem} ({wanted.kind})" if entry else wanted.text or f"{wanted.kind} {wanted.method}"
     deliver = _made(who, task, name, "clip", entry.id if entry and wanted.kind != "generate" else None)
     return studio.submit(who, "creation", task, deliver, folder, entry.id if entry else None)
 
@@ -187,7 +188,7 @@ def _made(
     def deliver(_nothing: Any) -> dict[str, Any]:
         candidates = []
         for number, place in enumerate(task.targets):
-            entry = who.shelf.add(place, f"{name[:150]}.wav", origin, parent=parent, pitch=pitch)
+            entry = who.shelf.add(place, f"{name[:150]}{place.suffix}", origin, parent=parent, pitch=pitch)
             candidates.append(schemas.Candidate(sound=sound_out(entry), seed=task.seed + number, report={}))
         return {"candidates": candidates}
 

@@ -40,6 +40,10 @@ class Method(Wire):
     """Listens to a text."""
     guide: bool
     """Needs a guide."""
+    generates: bool
+    """Makes sound where nothing is known."""
+    varies: bool
+    """Plays a guide again, its setting `strength` saying how far it may go from it."""
     sample_rate: int | None
     channels: int | None
     window: float | None

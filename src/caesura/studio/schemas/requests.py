@@ -68,7 +68,7 @@ class Creation(Wire):
     sample_rate: Annotated[int, Field(ge=8000, le=192_000)] = 44_100
     """Of what is made from nothing."""
     sound: Id | None = None
-    """The sound to continue or vary; for generate and morph a guide."""
+    """The sound to continue or vary."""
     end: Prompt | None = None
     """The other end of a morph."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.0
