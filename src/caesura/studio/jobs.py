@@ -79,6 +79,8 @@ class Jobs:
             for job in self._jobs.values():
                 job.cancelled.set()
             self._ready.notify_all()
+        for process in self.processes:
+            process.unwanted.set()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(self._settings.grace_seconds + 5.0)

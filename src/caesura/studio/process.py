@@ -31,6 +31,8 @@ class Process:
         self.device = device
         self.state: Literal["starting", "idle", "busy", "stopped"] = "starting"
         self.restarts = 0
+        self.unwanted = threading.Event()
+        """Set by whoever ends the studio, so that it need not wait for a process that still starts."""
         self._grace = grace
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
@@ -48,7 +50,10 @@ class Process:
         process.start()
         theirs.close()
         self._process, self._pipe = process, ours
-        if ours.poll(START):
+        until = time.monotonic() + START
+        while not ours.poll(LISTEN) and time.monotonic() < until and not self.unwanted.is_set():
+            pass
+        if ours.poll():
             self._hear()
         self.state = "idle"
 

@@ -18,6 +18,7 @@ from caesura.studio.app import create_app
 from caesura.studio.settings import Settings
 
 FAREWELL = 3  # seconds that open connections get when the studio ends
+BACKLOG = 2048  # connections that may wait, as uvicorn has it
 SOON = 1.0  # seconds after which the page is opened
 
 
@@ -61,6 +62,7 @@ def _listening(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)  # before the address is told, so that nobody is turned away
     except OSError as error:
         listener.close()
         taken = error.errno == errno.EADDRINUSE
