@@ -22,7 +22,7 @@ export function damagePanel(store: Store, player: Player, results: Results): HTM
   const all = h("button", { type: "button", onclick: () => acceptAll(true) }, "Accept all");
   const none = h("button", { type: "button", onclick: () => acceptAll(false) }, "Reject all");
   const long = h("input", { type: "checkbox", id: "long-gaps" });
-  const labels = h("input", { type: "file", accept: ".txt,.csv,.json", class: "hidden", onchange: () => void load() });
+  const labels = h("input", { type: "file", accept: ".txt,.csv,.json", class: "hidden", "aria-label": "Label file", onchange: () => void load() });
   const open = h("button", { type: "button", onclick: () => labels.click() }, "Open labels…");
 
   async function detect(): Promise<void> {

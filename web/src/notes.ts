@@ -132,7 +132,7 @@ export class NotesPanel {
     return this.grid ? this.grid[this.layer.value as "top" | "bottom"] : null;
   }
 
-  private at(event: PointerEvent): [number, number] | null {
+  private at(event: { clientX: number; clientY: number }): [number, number] | null {
     const layer = this.map();
     if (!layer) return null;
     const box = this.plane.canvas.getBoundingClientRect();
@@ -154,7 +154,12 @@ export class NotesPanel {
   private drag(event: PointerEvent): void {
     if (!this.grid || this.store.tool === "hand" || !event.buttons) return;
     event.stopImmediatePropagation();
-    this.touch(this.at(event));
+    // a quick hand passes over cells between two events: those are painted as well
+    const [x, y] = [event.clientX - event.movementX, event.clientY - event.movementY];
+    const steps = Math.max(Math.ceil(Math.hypot(event.movementX, event.movementY) / 4), 1);
+    for (let k = 1; k <= steps; k++) {
+      this.touch(this.at({ clientX: x + (event.movementX * k) / steps, clientY: y + (event.movementY * k) / steps }));
+    }
   }
 
   private touch(place: [number, number] | null): void {

@@ -21,9 +21,9 @@ export function selectionPanel(store: Store, player: Player): HTMLElement {
     store.select([{ start, stop, low: null, high: null, channel: null, kind: "gap", confidence: null, text: "" }], true);
   }
 
-  function number(label: string, value: number | null, step: number, set: (value: number | null) => void): HTMLLabelElement {
+  function number(label: string, value: number | null, set: (value: number | null) => void): HTMLLabelElement {
     const input = h("input", {
-      type: "number", step, min: 0, value: value === null ? "" : String(Number(value.toFixed(6))), placeholder: "all",
+      type: "number", step: "any", min: 0, value: value === null ? "" : String(Number(value.toFixed(value < 100 ? 6 : 1))), placeholder: "all",
       onchange: () => set(input.value === "" ? null : Number(input.value)),
     });
     return h("label", { class: "small" }, h("span", null, label), input);
@@ -49,10 +49,10 @@ export function selectionPanel(store: Store, player: Player): HTMLElement {
     );
     return h(
       "div", { class: "region", role: "group", "aria-label": `Region ${index + 1}` },
-      number("from s", mark.start / rate, 0.001, (value) => change({ start: Math.round((value ?? 0) * rate) })),
-      number("to s", mark.stop / rate, 0.001, (value) => change({ stop: Math.round((value ?? sound.seconds) * rate) })),
-      number("from Hz", mark.low ?? null, 10, (value) => change({ low: value })),
-      number("to Hz", mark.high ?? null, 10, (value) => change({ high: value })),
+      number("from s", mark.start / rate, (value) => change({ start: Math.round((value ?? 0) * rate) })),
+      number("to s", mark.stop / rate, (value) => change({ stop: Math.round((value ?? sound.seconds) * rate) })),
+      number("from Hz", mark.low ?? null, (value) => change({ low: value })),
+      number("to Hz", mark.high ?? null, (value) => change({ high: value })),
       sound.channels > 1 && channels,
       icon("✕", `Remove region ${index + 1}`, () => store.select(store.selection.filter((_, k) => k !== index))),
     );

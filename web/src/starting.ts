@@ -8,7 +8,7 @@ const TYPES = ".wav,.wave,.rf64,.bwf,.aif,.aiff,.flac,.ogg,.oga,.opus,.mp3,.m4a,
 
 export class Starting {
   readonly element: HTMLElement;
-  readonly chooser = h("input", { type: "file", accept: TYPES, class: "hidden", id: "file", onchange: () => void this.chosen() });
+  readonly chooser = h("input", { type: "file", accept: TYPES, class: "hidden", id: "file", "aria-label": "Recording", onchange: () => void this.chosen() });
   private readonly folder = h("ul", { class: "folder", "aria-label": "Recordings in the folder" });
   private readonly record = h("button", { type: "button", id: "record", onclick: () => void this.toggleRecording() }, "Record");
   private recorder: MediaRecorder | null = null;
