@@ -87,7 +87,7 @@ def draw(done: list[tuple[str, Region | None, Array]], path: Path) -> None:
     centres = 0.5 * (hertz.low + hertz.high)
     figure, axes = pyplot.subplots(1, len(done), figsize=(3.6 * len(done), 4.2), sharey=True, layout="constrained")
     for axis, (name, region, x) in zip(axes, done, strict=True):
-        level = 10.0 / np.log(10.0) * codec.encode(x[0])[0]
+        level = 10.0 / np.log(10.0) * codec.encode(x[0])[0, :, : SAMPLES // codec.hop_length]  # without what fills up
         axis.imshow(level, origin="lower", aspect="auto", cmap="magma", vmin=level.max() - 80, vmax=level.max(),
                     extent=(0.0, SAMPLES / RATE, 0, len(level)))  # fmt: skip
         axis.set_title(name, fontsize=9)
@@ -95,7 +95,9 @@ def draw(done: list[tuple[str, Region | None, Array]], path: Path) -> None:
         if region is not None:
             top = int(np.searchsorted(centres, region.high))
             size = ((region.stop - region.start) / RATE, top)
-            axis.add_patch(Rectangle((region.start / RATE, 0), *size, fill=False, edgecolor="white", linewidth=2))
+            axis.add_patch(
+                Rectangle((region.start / RATE, 0), *size, fill=False, edgecolor="cyan", linewidth=2, clip_on=False)
+            )
     ticks = [100, 250, 500, 1000, 2000, 4000, 8000]
     axes[0].set_yticks([int(np.searchsorted(centres, tick)) for tick in ticks], [str(tick) for tick in ticks])
     axes[0].set_ylabel("hertz, mel scale with a break at 240")

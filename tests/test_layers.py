@@ -17,8 +17,21 @@ LAYERS = (
     ("problem",),
     ("inpainter", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
-    ("methods", "training"),
-    ("evaluation", "codes", "generation", "report", "verify", "picture", "repair", "batch"),
+    ("methods", "training", "denoising"),
+    (
+        "evaluation",
+        "codes",
+        "generation",
+        "report",
+        "verify",
+        "picture",
+        "overview",
+        "spectrogram",
+        "stem",
+        "repair",
+        "project",
+        "batch",
+    ),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")
@@ -59,14 +72,17 @@ WITH_TORCH = (
     "networks/",
     "training/",
     "codecs/cqt.py",
+    "codecs/patches.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
     "methods/_latent.py",
+    "methods/_walks.py",
     "methods/audioldm.py",
     "methods/cqtdiff.py",
     "methods/_notono.py",
     "methods/notono.py",
     "methods/tango.py",
+    "methods/text_mini.py",
 )
 WITHOUT = [path for path in FILES if not str(path.relative_to(ROOT)).startswith(WITH_TORCH)]
 

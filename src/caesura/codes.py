@@ -118,17 +118,18 @@ def write_codes(path: Path, codes: Codes, *, force: bool = False) -> None:
     Raises:
         ValueError: it has another suffix, or exists and `force` is not set.
     """
-    facts = {"kind": KIND, "schema": SCHEMA} | {f.name: getattr(codes, f.name) for f in dataclasses.fields(codes)}
-    maps = {name: facts.pop(name) for name in ("top", "bottom")}
+    maps = {"top": codes.top, "bottom": codes.bottom}
+    facts: dict[str, Any] = {"kind": KIND, "schema": SCHEMA}
+    facts |= {f.name: getattr(codes, f.name) for f in dataclasses.fields(codes) if f.name not in maps}
     suffix = _suffix(path)
     with replacing(path, force=force) as partial:
         if suffix == ".json":
             plain = facts | {name: each.tolist() for name, each in maps.items()}
             partial.write_text(json.dumps(plain) + "\n", encoding="utf-8")
         else:
-            small = {name: each.astype(np.uint16) for name, each in maps.items()}
             with partial.open("wb") as file:
-                np.savez_compressed(file, facts=np.array(json.dumps(facts)), **small)  # type: ignore[arg-type]
+                top, bottom = (each.astype(np.uint16) for each in maps.values())
+                np.savez_compressed(file, facts=np.array(json.dumps(facts)), top=top, bottom=bottom)
 
 
 def read_codes(path: Path) -> Codes:
