@@ -24,6 +24,7 @@ from caesura.cli.catalogue import cite, methods
 from caesura.cli.checking import evaluate, verify
 from caesura.cli.damage import detect, labels_app, punch
 from caesura.cli.doctor import doctor
+from caesura.cli.image import image_app
 from caesura.cli.models import models_app
 from caesura.cli.restore import restore
 from caesura.cli.terminal import one_line, say
@@ -36,6 +37,7 @@ for command in (restore, detect, verify, punch, methods, cite, evaluate, train, 
     app.command()(command)
 app.add_typer(labels_app, name="labels")
 app.add_typer(models_app, name="models")
+app.add_typer(image_app, name="image")
 app.add_typer(prepare_app, name="prepare")
 
 
