@@ -59,6 +59,7 @@ WITH_TORCH = (
     "networks/",
     "training/",
     "codecs/cqt.py",
+    "codecs/image_latents.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
     "methods/_latent.py",
@@ -66,6 +67,8 @@ WITH_TORCH = (
     "methods/cqtdiff.py",
     "methods/_notono.py",
     "methods/notono.py",
+    "methods/_pictures.py",
+    "methods/riffusion.py",
     "methods/tango.py",
 )
 WITHOUT = [path for path in FILES if not str(path.relative_to(ROOT)).startswith(WITH_TORCH)]

@@ -90,6 +90,11 @@ class SpectrogramImage:
         """Samples of the transform."""
         return self.sample_rate * self.padded_ms // 1000
 
+    @property
+    def edges(self) -> Array:
+        """Corners of the bands in hertz (bands + 2,)."""
+        return self._bands.edges
+
     def frames(self, samples: int) -> int:
         """Frames of a signal; the last one is centred less than a hop before its end."""
         return 1 + samples // self.hop_length

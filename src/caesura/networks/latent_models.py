@@ -12,10 +12,11 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["LatentModel", "MelVae", "device", "scaled_linear"]
+__all__ = ["LatentModel", "MelVae", "Told", "device", "predicted", "scaled_linear"]
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -101,14 +102,16 @@ class LatentModel:
     def prior(self) -> Denoiser:
         """E[x0 | x] of latents (batch, channels, rows, columns)."""
         made = FromVelocity if self.velocity else FromEpsilon
-        return made(self._predict, self.alphas_cumprod)
+        return made(partial(predicted, self.unet), self.alphas_cumprod)
 
     @property
     def place(self) -> torch.device:
         """Where the parts are."""
         return next(self.unet.parameters()).device
 
-    def _predict(self, x: Tensor, t: Tensor, **told: Tensor) -> Tensor:
-        batch = {name: each.expand(len(x), *each.shape[1:]) for name, each in told.items()}
-        out: Tensor = self.unet(x, t, **{"encoder_hidden_states": None, **batch}).sample
-        return out
+
+def predicted(unet: Any, x: Tensor, t: Tensor, **told: Tensor) -> Tensor:
+    """What diffusers' `UNet2DConditionModel` makes of a batch that is told one text."""
+    batch = {name: each.expand(len(x), *each.shape[1:]) for name, each in told.items()}
+    out: Tensor = unet(x, t, **{"encoder_hidden_states": None, **batch}).sample
+    return out
