@@ -87,7 +87,7 @@ def train(
         int | None, typer.Option(min=1, help="Steps to take in all; the learning rate falls over the last 30 %.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.0, help="Minutes to take at most, resumed ones included.")
+        float | None, typer.Option(min=0.0, help="Minutes to take at most, resumed ones included; falls likewise.")
     ] = None,
     devices: Annotated[int, typer.Option(min=1, help="Processes, one per GPU; more than one train in parallel.")] = 1,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",

@@ -11,7 +11,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Coded", "Codes", "Images", "Selections", "coded", "imaged", "labels_of", "selection"]
+__all__ = ["Coded", "Codes", "Images", "Selections", "chances", "coded", "digest", "imaged", "labels_of", "selection"]
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ class Images(Dataset[Tensor]):
     """
 
     def __init__(self, images: NDArray[np.float16], labels: NDArray[np.int16], seed: int) -> None:
-        self.images, self.seed, self.chances = images, seed, _chances(labels)
+        self.images, self.seed, self.chances = images, seed, chances(labels)
 
     def __getitem__(self, index: int) -> Tensor:
         note = np.random.default_rng((self.seed, index)).choice(len(self.images), p=self.chances)
@@ -90,7 +90,7 @@ class Selections(Dataset[Coded]):
     """
 
     def __init__(self, codes: Codes, seed: int, *, top: bool) -> None:
-        self.codes, self.seed, self.top, self.chances = codes, seed, top, _chances(codes.labels)
+        self.codes, self.seed, self.top, self.chances = codes, seed, top, chances(codes.labels)
 
     def __getitem__(self, index: int) -> Coded:
         rng = np.random.default_rng((self.seed, index))
@@ -133,7 +133,7 @@ def imaged(
         workers: processes; 0: this one.
         progress: called with the fraction done.
     """
-    path = folder / f"images-{_digest(notes)}.npy"
+    path = folder / f"images-{digest(notes)}.npy"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         shape = (len(notes), *_image(notes[0]).shape)
@@ -162,8 +162,7 @@ def coded(network: Vqvae2, images: NDArray[np.float16], notes: Sequence[Note], f
         notes: from `caesura.data.notes.read_notes`.
         folder: there already.
     """
-    weights = hashlib.sha256(b"".join(value.cpu().numpy().tobytes() for value in network.state_dict().values()))
-    path = folder / f"codes-{_digest(notes)}-{weights.hexdigest()[:12]}.npz"
+    path = folder / f"codes-{digest(notes)}-{_coding(network)}.npz"
     if not path.is_file():
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = network.eval().to(device)
@@ -188,12 +187,20 @@ def _image(note: Note) -> NDArray[np.float16]:
     return MelIf().encode(read_note(note)).astype(np.float16)
 
 
-def _digest(notes: Sequence[Note]) -> str:
+def digest(notes: Sequence[Note]) -> str:
+    """What names files about these notes."""
     listed = "\n".join(f"{note.key} {note.labels} {note.path.name} {note.size}" for note in notes)
     return hashlib.sha256(listed.encode()).hexdigest()[:12]
 
 
-def _chances(labels: NDArray[np.int16]) -> NDArray[np.float64]:
+def _coding(network: Vqvae2) -> str:
+    """Digest of the weights that codes depend on: not of those that draw images from them."""
+    drawing = ("dec.", "upsample_top_to_bottom.")
+    weights = (value for name, value in network.state_dict().items() if not name.startswith(drawing))
+    return hashlib.sha256(b"".join(value.cpu().numpy().tobytes() for value in weights)).hexdigest()[:12]
+
+
+def chances(labels: NDArray[np.int16]) -> NDArray[np.float64]:
     """How likely each note is drawn: that of a family goes with the root of its size."""
     sizes = np.bincount(labels[:, 1])[labels[:, 1]]
     chances = 1.0 / np.sqrt(sizes)

@@ -20,9 +20,9 @@ from pathlib import Path
 from lightning import Callback
 
 from caesura.networks import codemap_transformer
-from caesura.training.coding import Filler, Optimisation, exported
+from caesura.training.coding import Filler, Optimisation
 from caesura.training.filling import Preset, train_filler
-from caesura.training.recipes.cqtdiff import LAST, Run
+from caesura.training.run import LAST, Run, exported
 
 PRESETS = {
     "tiny": Preset(codemap_transformer.PRESETS["bottom-tiny"], Optimisation(batch=2, rate=3e-3, warmup=5, every=4)),
@@ -42,5 +42,5 @@ def train(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -> Fille
 
 
 def export(checkpoint: Path, out: Path, preset: str) -> None:
-    """Write the average of a checkpoint's weights; see `caesura.training.coding.exported`."""
+    """Write the average of a checkpoint's weights; see `caesura.training.run.exported`."""
     exported(checkpoint, out, codemap_transformer, f"bottom-{preset}", "average.network.")
