@@ -23,6 +23,7 @@ from caesura.codecs import reliable
 from caesura.codecs.image import LOUDEST, SpectrogramImage
 from caesura.codecs.image_latents import Colours, ImageLatents
 from caesura.codecs.vae import Sees
+from caesura.joints import joined
 from caesura.problem import Problem, Region
 
 Array = NDArray[np.float64]
@@ -105,7 +106,11 @@ def filled(
             _level(mel[c], drawn, true[c], frames[c] & ~_meets_box(own, image, mel.shape[-1]), region, image)
         mel[c] = np.where(cells, true[c], mel[c])
     bare = dataclasses.replace(problem, guide=None, observed=True)
-    return image.decode(mel, problem.samples, rng, known=bare if problem.mask.any() else None, iterations=iterations)
+    held = bare if problem.mask.any() else None
+    x = np.where(problem.mask, problem.y, image.decode(mel, problem.samples, rng, known=held, iterations=iterations))
+    for gap in problem.gaps:
+        x = joined(x, gap, problem.mask, image.sample_rate)
+    return x
 
 
 def _padded(x: Array | None, image: SpectrogramImage, columns: int) -> Array | None:

@@ -83,7 +83,7 @@ class Notono:
     candidates: int = 1
     """Fills to draw; the one whose edges are least conspicuous is taken."""
 
-    accepts: ClassVar[Accepts] = Accepts(channels=1, context=4.0, bands=True)
+    accepts: ClassVar[Accepts] = Accepts(channels=1, context=4.0, bands=True, generates=16_000)
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "layer": "bottom"}
 
     def __post_init__(self) -> None:

@@ -118,7 +118,9 @@ class Riffusion:
     iterations: int = 64
     """Of the Griffin-Lim algorithm that finds the phases."""
 
-    accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, bands=True)
+    accepts: ClassVar[Accepts] = Accepts(
+        sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True
+    )
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2}
 
     def __post_init__(self) -> None:
