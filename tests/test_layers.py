@@ -15,10 +15,10 @@ ROOT = Path(caesura.__file__).parent
 LAYERS = (
     ("atomic", "audio", "box", "region", "autoregression"),
     ("problem",),
-    ("inpainter", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
+    ("inpainter", "progression", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
     ("methods", "training"),
-    ("evaluation", "generation", "report", "verify", "picture", "repair", "batch"),
+    ("evaluation", "generation", "morphing", "report", "verify", "picture", "repair", "batch"),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")

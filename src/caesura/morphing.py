@@ -10,7 +10,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Morph", "can_morph", "moved", "sequence", "shares"]
+__all__ = ["Morph", "can_morph", "moved", "sequence"]
 
 import dataclasses
 import math
@@ -24,6 +24,7 @@ from caesura.inpainter import Inpainter, Progress, Unsupported, name_of, silent
 from caesura.methods import names
 from caesura.methods._describe import describe
 from caesura.problem import Problem, Region
+from caesura.progression import way
 from caesura.restoration import restore
 
 Array = NDArray[np.float64]
@@ -78,20 +79,12 @@ def sequence(morph: Morph, inpainter: Inpainter, steps: int, *, progress: Progre
     Raises:
         Unsupported: the method cannot morph.
     """
-    for k, share in enumerate(shares(steps, morph.power)):
+    for k, share in enumerate(way(steps, morph.power)):
 
         def part(fraction: float, k: int = k) -> None:
             progress((k + fraction) / steps)
 
         yield _level(_made(morph, _settled(morph, inpainter, share), part))
-
-
-def shares(steps: int, power: float = 1.0) -> list[float]:
-    """How far each step of a sequence has come; a single one is the beginning."""
-    if steps < 1 or not power > 0.0:
-        raise ValueError(f"steps={steps} must be 1 or more, and power={power} above 0")
-    u = [2.0 * k / (steps - 1) - 1.0 if steps > 1 else -1.0 for k in range(steps)]
-    return [0.5 + 0.5 * math.copysign(abs(each) ** power, each) for each in u]
 
 
 def _settled(morph: Morph, inpainter: Inpainter, share: float | None) -> Inpainter:

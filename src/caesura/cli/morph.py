@@ -12,6 +12,7 @@ import typer
 from caesura.cli import options
 
 if TYPE_CHECKING:
+    from caesura.audio.pcm import Floats
     from caesura.inpainter import Inpainter
     from caesura.morphing import Morph
 
@@ -21,7 +22,9 @@ LONGEST_SEQUENCE = 999
 def morph(  # the options of the command; what follows takes them in groups
     output: options.Output = None,
     start: Annotated[str, typer.Option("--from", metavar="TEXT", help="What should be heard at the beginning.")] = "",
-    end: Annotated[str | None, typer.Option("--to", metavar="TEXT", help="What at the end; the same if absent.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TEXT", help="What at the end; the same if absent.")
+    ] = None,
     seed: options.Seed = 0,
     to_seed: Annotated[int | None, typer.Option(min=0, help="Seed at the end; the same if it is absent.")] = None,
     method: Annotated[str, typer.Option("--method", metavar="NAME", help="A method that can.")] = "riffusion",
@@ -72,9 +75,7 @@ def morph(  # the options of the command; what follows takes them in groups
     return 0
 
 
-def _write(
-    wanted: Morph, inpainter: Inpainter, targets: list[Path], *, alone: bool, force: bool, quiet: bool
-) -> None:
+def _write(wanted: Morph, inpainter: Inpainter, targets: list[Path], *, alone: bool, force: bool, quiet: bool) -> None:
     from caesura.audio import Audio, write
     from caesura.cli.terminal import progress_bar, say
     from caesura.morphing import moved, sequence
@@ -91,7 +92,7 @@ def _write(
         say(f"{targets[0]}: {seconds}" if alone else f"{targets[0]} to {targets[-1].name}: {len(targets)} x {seconds}")
 
 
-def _loop(guide: Path | None, rate: int, channels: int) -> object:
+def _loop(guide: Path | None, rate: int, channels: int) -> Floats | None:
     """The guide at the rate and with as many channels as are wanted."""
     from caesura.audio import read, resample
     from caesura.cli.files import required

@@ -52,7 +52,9 @@ class Shown:
     """What is varied, as the latents."""
 
 
-def shown(problem: Problem, codec: ImageLatents, *, least: int, sees: Sees, colours: Colours, place: torch.device) -> Shown:
+def shown(
+    problem: Problem, codec: ImageLatents, *, least: int, sees: Sees, colours: Colours, place: torch.device
+) -> Shown:
     """Pictures of a problem.
 
     Args:
@@ -65,14 +67,12 @@ def shown(problem: Problem, codec: ImageLatents, *, least: int, sees: Sees, colo
     """
     image = codec.image
     columns = MULTIPLE * math.ceil(max(image.frames(problem.samples), least) / MULTIPLE)
-    mel, guided = (_padded(x, image, columns) for x in (problem.y, problem.guide))
-    assert mel is not None  # noqa: S101
+    mel = _padded(problem.y, image, columns)
+    guided = None if problem.guide is None else _padded(problem.guide, image, columns)
     heard = mel * _frames(problem, image, columns)[:, None]
     loudest = max(float(heard.max()), 0.0 if guided is None else float(guided.max())) or LOUDEST
-    latents, guide = (
-        None if x is None else codec.encode(codec.pictures(x, loudest, colours).to(place)) for x in (mel, guided)
-    )
-    assert latents is not None  # noqa: S101
+    latents = codec.encode(codec.pictures(mel, loudest, colours).to(place))
+    guide = None if guided is None else codec.encode(codec.pictures(guided, loudest, colours).to(place))
     regions = [_of_channel(problem, c) for c in range(problem.channels)]
     past = Region(problem.samples, max(columns * image.hop_length + image.win_length, problem.samples + 1))
     cells = codec.cells(columns, sees)
@@ -82,9 +82,7 @@ def shown(problem: Problem, codec: ImageLatents, *, least: int, sees: Sees, colo
     return Shown(problem, mel, loudest, colours, latents, torch.from_numpy(kept)[:, None].to(place), guide)
 
 
-def filled(
-    known: Shown, codec: ImageLatents, latents: Tensor, rng: np.random.Generator, iterations: int
-) -> Array:
+def filled(known: Shown, codec: ImageLatents, latents: Tensor, rng: np.random.Generator, iterations: int) -> Array:
     """The sound (channels, samples) of drawn latents, at the level and with the phases of what is known.
 
     Args:
@@ -113,10 +111,8 @@ def filled(
     return x
 
 
-def _padded(x: Array | None, image: SpectrogramImage, columns: int) -> Array | None:
+def _padded(x: Array, image: SpectrogramImage, columns: int) -> Array:
     """Bands of a signal, silent past its end."""
-    if x is None:
-        return None
     mel = image.mel(x)
     return np.pad(mel, ((0, 0), (0, 0), (0, columns - mel.shape[-1])))
 

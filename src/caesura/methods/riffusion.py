@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from caesura.codecs.image import SpectrogramImage
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
 from caesura.problem import Problem
+from caesura.progression import shaped
 from caesura.seam import seam_score
 
 try:
@@ -53,7 +54,7 @@ from caesura.diffusion import (
     heun,
     sample,
 )
-from caesura.diffusion.interpolation import shaped, slerp
+from caesura.diffusion.interpolation import slerp
 from caesura.diffusion.noise import Seeded
 from caesura.diffusion.windowed import Windowed
 from caesura.methods._latent import PRESETS, Walk
@@ -118,9 +119,7 @@ class Riffusion:
     iterations: int = 64
     """Of the Griffin-Lim algorithm that finds the phases."""
 
-    accepts: ClassVar[Accepts] = Accepts(
-        sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True
-    )
+    accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True)
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2}
 
     def __post_init__(self) -> None:
