@@ -56,7 +56,7 @@ def descent(mel: Array, rng: np.random.Generator) -> Array:
         if loss < 1e-5 or abs(before - loss) < 1e-8:
             break
         before = loss
-        velocity = 0.9 * velocity - (2.0 / mel.shape[1]) * (matrix.T @ rest)
+        velocity = 0.9 * velocity + (2.0 / mel.shape[1]) * (matrix.T @ rest)
         found = np.maximum(found + 0.1 * velocity, 0.0)
     return found
 

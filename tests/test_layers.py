@@ -17,7 +17,7 @@ LAYERS = (
     ("problem",),
     ("inpainter", "progression", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
-    ("methods", "training"),
+    ("methods", "training", "denoising"),
     ("evaluation", "generation", "morphing", "report", "verify", "picture", "repair", "batch"),
     ("cli", "studio", "__main__"),
 )
@@ -63,6 +63,7 @@ WITH_TORCH = (
     "codecs/vae.py",
     "codecs/vqvae.py",
     "methods/_latent.py",
+    "methods/_walks.py",
     "methods/audioldm.py",
     "methods/cqtdiff.py",
     "methods/_notono.py",

@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_refused(damage: Any, error: type[Exception], compl
 
 
 def test_what_is_not_there_is_named() -> None:
-    with pytest.raises(MissingWeights, match=r"hf download riffusion/riffusion-model-v1"):
+    with pytest.raises(MissingWeights, match=r"caesura models pull riffusion/riffusion-model-v1"):
         open_riffusion("riffusion/riffusion-model-v1")
     with pytest.raises(ValueError, match="neither a folder nor one of tiny"):
         open_riffusion("nobody/nothing")

@@ -23,6 +23,7 @@ from caesura import __version__
 from caesura.cli.catalogue import cite, methods
 from caesura.cli.checking import evaluate, verify
 from caesura.cli.damage import detect, labels_app, punch
+from caesura.cli.denoise import denoise
 from caesura.cli.doctor import doctor
 from caesura.cli.generate import continue_, generate, vary
 from caesura.cli.image import image_app
@@ -35,8 +36,8 @@ from caesura.cli.train import prepare_app, train
 USAGE, INTERRUPTED = 2, 130
 
 app = typer.Typer(name="caesura", rich_markup_mode=None, pretty_exceptions_enable=False)
-VERBS = (restore, generate, continue_, vary, morph, detect, verify, punch, methods, cite, evaluate, train, doctor)
-for command in VERBS:
+MAKING = (generate, continue_, vary, morph)
+for command in (restore, denoise, *MAKING, detect, verify, punch, methods, cite, evaluate, train, doctor):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(labels_app, name="labels")
 app.add_typer(models_app, name="models")

@@ -26,6 +26,9 @@ def restore(  # the options of the command; what follows takes them in groups
         typer.Option(metavar="TIMES,BAND", help="Part of the spectrum: 12.3-12.9,800-3200 or 12.3-12.9,300Hz-2kHz."),
     ] = None,
     auto: Annotated[bool, typer.Option("--auto", help="Look for damage and repair it.")] = False,
+    denoise: Annotated[
+        bool, typer.Option("--denoise", help="First take out steady noise, everywhere; damage is looked for after it.")
+    ] = False,
     kinds: options.Kinds = None,
     channel: options.Channel = None,
     method: Annotated[
@@ -76,12 +79,12 @@ def restore(  # the options of the command; what follows takes them in groups
         raise ValueError(NOTHING_SAID)
     short = {"quality": quality, "max_gap": max_gap, "policy": policy}
     inpainter = built(method, setting or (), {key: value for key, value in short.items() if value is not None})
-    style = Style(text, guide and required(guide), seed, fade, output_format, force)
+    style = Style(text, guide and required(guide), seed, fade, output_format, force, denoise)
     sources = expand(inputs, recursive=recursive)
     if picture is not None and find_spec("matplotlib") is None:
         raise ValueError("--picture needs matplotlib: pip install 'caesura[picture]'")
     if dry_run:
-        return each([Job(path, path) for path, _ in sources], lambda job: preview(job.source, where))
+        return each([Job(path, path) for path, _ in sources], lambda job: preview(job.source, where, denoise))
     if out_dir is not None:
         sources = [(path, renamed(path, kept, output_format)) for path, kept in sources]
     repair = Repair(where, inpainter, style, report, picture, len(sources) > 1, quiet)

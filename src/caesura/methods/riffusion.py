@@ -57,7 +57,7 @@ from caesura.diffusion import (
 from caesura.diffusion.interpolation import slerp
 from caesura.diffusion.noise import Seeded
 from caesura.diffusion.windowed import Windowed
-from caesura.methods._latent import PRESETS, Walk
+from caesura.methods._walks import PRESETS, Walk
 from caesura.methods._pictures import Shown, filled, shown
 from caesura.networks.riffusion import PictureModel, open_riffusion
 

@@ -26,13 +26,13 @@ from torch import Tensor, nn
 from caesura.codecs.image import SpectrogramImage
 from caesura.codecs.image_latents import ImageLatents, reach
 from caesura.diffusion import Denoiser, FromEpsilon, FromVelocity
-from caesura.networks.checkpoints import Published, filled, flat, folder_of, part_of, read, read_json, untrained
+from caesura.networks.checkpoints import filled, flat, folder_of, part_of, read, read_json, untrained
+from caesura.networks.hub import published
 from caesura.networks.key_maps import current_vae_key
 from caesura.networks.latent_models import MelVae, Told, device, predicted, scaled_linear
 from caesura.networks.prompts import blocks_of, tokens_of, weighted
 
-LICENCE = "CreativeML-OpenRAIL-M: its use restrictions go with the weights"
-PUBLISHED = (Published("riffusion/riffusion-model-v1", LICENCE, "5 GB without the files that are not needed"),)
+PUBLISHED = published("riffusion")
 BETAS = (0.00085, 0.012)
 SCALE = 0.18215  # of the latents, where an old configuration does not say it
 PREFIX = "text_model."  # of the text encoder's tensors before version 5 of transformers
