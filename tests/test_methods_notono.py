@@ -1,5 +1,6 @@
 """NOTONO: selections become cells, cells outside stay, long sounds go by windows, bad wishes are refused."""
 
+import hashlib
 import itertools
 import subprocess
 import sys
@@ -11,11 +12,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from caesura.codecs import reliable  # noqa: E402
 from caesura.inpainter import Note  # noqa: E402
 from caesura.methods import _notono, build, notono  # noqa: E402
 from caesura.methods._notono import open_networks, repaint, window_starts  # noqa: E402
 from caesura.methods.notono import Notono  # noqa: E402
+from caesura.networks import weights  # noqa: E402
 from caesura.networks.codemap_transformer import CodemapTransformer  # noqa: E402
 from caesura.networks.sampling import Draw  # noqa: E402
 from caesura.networks.weights import MissingWeights  # noqa: E402
@@ -275,13 +279,53 @@ def test_progress_can_cancel() -> None:
 # --- what it refuses --------------------------------------------------------------------------------------------------
 
 
-def test_without_weights_it_says_how_to_make_them(tmp_path: Path) -> None:
-    with pytest.raises(MissingWeights, match=r"run `caesura train vqvae`, .*`caesura train notono_bottom` and pass"):
-        build("notono")
+def test_a_folder_without_weights(tmp_path: Path) -> None:
     problem = Problem(note(0.5), (Region(0, 100),), RATE)
     with pytest.raises(MissingWeights, match=r"vqvae\.safetensors' is not there: run `caesura train vqvae --out") as e:
         restore(problem, Notono(str(tmp_path)))
     assert len(str(e.value).splitlines()) == 1
+
+
+def test_the_weights_that_come_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a word the bundled networks are used, all of them or none; without any it says how to make them."""
+    assert build("notono") == Notono("")
+    bundled = [path.stem for path in weights.BUNDLED.glob("*.safetensors") if path.stem in _notono.FILES]
+    assert len(bundled) in (0, len(_notono.FILES))
+    if bundled:
+        problem = Problem(note(), (Region(0, 16_000),), RATE)
+        restored = restore(problem, build("notono", family="mallet", pitch=60)).samples
+        assert np.array_equal(restored[:, 16_000:], problem.y[:, 16_000:])
+        assert 0.01 < np.abs(restored[:, :16_000]).max() <= 1.0
+    monkeypatch.setattr(_notono, "cards", dict)
+    with pytest.raises(
+        MissingWeights, match=r"has no weights of notono: run `caesura train vqvae`, .*pass their folder"
+    ):
+        open_networks.__wrapped__("")
+
+
+def test_bundled_files_are_found_by_their_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    named = {}
+    for name, network, preset in zip(
+        _notono.FILES, _notono._untrained(), ("tiny", "top-tiny", "bottom-tiny"), strict=True
+    ):
+        file = tmp_path / f"{name}.safetensors"
+        module = type(network).__module__.rpartition(".")[2]
+        save_file(network.state_dict(), file, metadata={"network": module, "preset": preset})
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        named[f"some-{name}"] = weights.Card(
+            f"some-{name}", module, file.name, digest, file.stat().st_size, "CC0-1.0", ""
+        )
+    monkeypatch.setattr(weights, "BUNDLED", tmp_path)
+    for module in (weights, _notono):
+        monkeypatch.setattr(module, "cards", lambda: named)
+    bundled, untrained = open_networks.__wrapped__(""), open_networks("tiny")
+    for key, value in untrained.bottom.state_dict().items():
+        assert torch.equal(bundled.bottom.state_dict()[key], value), key
+    (tmp_path / "vqvae.safetensors").write_bytes(b"0" * named["some-vqvae"].size)
+    with pytest.raises(
+        ValueError, match=r"'vqvae\.safetensors' does not have the SHA-256 of its card: reinstall caesura"
+    ):
+        open_networks.__wrapped__("")
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,8 @@ try:
 except ImportError:
     raise ValueError("notono needs PyTorch: pip install 'caesura[torch]'") from None
 
-from caesura.methods._notono import FILES, Networks, open_networks, repaint
+from caesura.methods._notono import Networks, open_networks, repaint
 from caesura.networks.sampling import Draw
-from caesura.networks.weights import MissingWeights
 
 Array = NDArray[np.float64]
 
@@ -53,8 +52,8 @@ class Notono:
     """Repaints notes: a selection of time and frequency comes back with another pitch or family, or as a new note."""
 
     weights: str = ""
-    """Folder with vqvae.safetensors, notono_top.safetensors and notono_bottom.safetensors of `caesura train`, or
-    "tiny" (untrained, for trials)."""
+    """Folder with vqvae.safetensors, notono_top.safetensors and notono_bottom.safetensors of `caesura train`; "tiny":
+    untrained networks, for trials; empty: the networks that come with the package."""
     pitch: int = -1
     """MIDI number that is asked for, 24 to 84; -1: none."""
     family: Literal[
@@ -87,9 +86,6 @@ class Notono:
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "layer": "bottom"}
 
     def __post_init__(self) -> None:
-        if not self.weights:
-            steps = ", ".join(f"`caesura train {name}`" for name in FILES)
-            raise MissingWeights(f"notono comes without weights: run {steps} and pass their folder as weights")
         if self.pitch != -1 and not LOWEST <= self.pitch < LOWEST + PITCHES:
             raise ValueError(f"pitch={self.pitch} must lie between {LOWEST} and {LOWEST + PITCHES - 1}, or be -1")
         if self.velocity != -1 and not 1 <= self.velocity <= 127:
