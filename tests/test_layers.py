@@ -15,13 +15,14 @@ ROOT = Path(caesura.__file__).parent
 LAYERS = (
     ("atomic", "audio", "box", "region", "autoregression"),
     ("problem",),
-    ("inpainter", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
+    ("inpainter", "progression", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
     ("methods", "training", "denoising"),
     (
         "evaluation",
         "codes",
         "generation",
+        "morphing",
         "report",
         "verify",
         "picture",
@@ -72,6 +73,7 @@ WITH_TORCH = (
     "networks/",
     "training/",
     "codecs/cqt.py",
+    "codecs/image_latents.py",
     "codecs/patches.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
@@ -81,6 +83,8 @@ WITH_TORCH = (
     "methods/cqtdiff.py",
     "methods/_notono.py",
     "methods/notono.py",
+    "methods/_pictures.py",
+    "methods/riffusion.py",
     "methods/tango.py",
     "methods/text_mini.py",
 )
