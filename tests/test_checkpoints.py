@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from caesura.networks import checkpoints
 from caesura.networks.audioldm import PUBLISHED as AUDIOLDM
 from caesura.networks.audioldm import open_audioldm
 from caesura.networks.checkpoints import folder_of, part_of, read, read_json
+from caesura.networks.hub import Published
 from caesura.networks.tango import PUBLISHED as TANGO
 from caesura.networks.tango import open_tango
 from caesura.networks.weights import MissingWeights
@@ -172,12 +174,12 @@ def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("published", [*AUDIOLDM, *TANGO], ids=lambda p: p.hub)
 def test_offline_the_licence_and_the_command_are_named(
-    published: checkpoints.Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(
-        MissingWeights, match=f"licence CC-BY-NC-SA-4.0: non-commercial .* `hf download {published.hub}`"
-    ):
+    monkeypatch.setenv("CAESURA_CACHE", str(tmp_path))
+    said = f"licence CC-BY-NC-SA-4.0, non-commercial .* `caesura models pull {published.hub}`"
+    with pytest.raises(MissingWeights, match=said):
         folder_of(published.hub, [published])
 
 
@@ -189,6 +191,7 @@ def test_a_downloaded_repository_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     (home / "snapshots" / commit).mkdir(parents=True)
     (home / "snapshots" / commit / "model_index.json").write_text("{}")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("CAESURA_CACHE", str(tmp_path))
     assert folder_of("cvssp/audioldm", AUDIOLDM) == home / "snapshots" / commit
 
 
@@ -216,3 +219,44 @@ def test_without_the_libraries_the_extra_is_named(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ValueError, match=r"needs diffusers .*: pip install 'caesura\[diffusion\]'"):
         part_of("diffusers", "AutoencoderKL")
     assert importlib.import_module("json") is json
+
+
+def scales() -> dict[str, float]:
+    found = json.loads((layouts.DATA / "tango.json").read_text())["entries"]
+    wanted = next(entry for entry in found if entry["id"] == "networks/scale_factors")["expected"]
+    return {name: value for name, value in wanted.items() if isinstance(value, float)}
+
+
+def test_a_checkpoint_of_audioldms_own_program_is_read(tmp_path: Path) -> None:
+    """The average of the network is what counts, and the scale of the latents is the checkpoint's own."""
+    scale = scales()["audioldm_m_full"]
+    layouts.audioldm_original(tmp_path / "audioldm.ckpt", tmp_path, scale)
+    own, theirs = open_audioldm(str(tmp_path / "audioldm.ckpt")), open_audioldm(str(tmp_path))
+    for part in ("vae", "vocoder", "unet"):
+        wanted = getattr(theirs, part).state_dict()
+        for name, tensor in getattr(own, part).state_dict().items():
+            torch.testing.assert_close(tensor, wanted[name], rtol=0, atol=0)
+    assert own.scale == pytest.approx(scale)
+    told, wanted_told = (model.tell("a dog") for model in (own, theirs))
+    torch.testing.assert_close(told["class_labels"], wanted_told["class_labels"])
+    x = torch.zeros(1, 8, 8, 16)
+    torch.testing.assert_close(own.prior(x, 1.0, **told), theirs.prior(x, 1.0, **wanted_told))
+
+
+@pytest.mark.parametrize("name", scales())
+def test_the_scale_of_the_latents_is_that_of_the_checkpoint(name: str) -> None:
+    x, scale = torch.randn(1, 5_120, generator=torch.Generator().manual_seed(0)), scales()[name]
+    model = open_audioldm("tiny")
+    scaled = replace(model, scale=scale)
+    torch.testing.assert_close(scaled.codec.encode(x), scale * model.codec.encode(x))
+    torch.testing.assert_close(
+        scaled.codec.decode(scaled.codec.encode(x), 5_120), model.codec.decode(model.codec.encode(x), 5_120)
+    )
+
+
+def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"first_stage_model.a": torch.zeros(1)}}, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match="there is no scale_factor"):
+        open_audioldm(str(tmp_path / "other.ckpt"))
+    with pytest.raises(ValueError, match="there is no file"):
+        open_audioldm(str(tmp_path / "none.ckpt"))

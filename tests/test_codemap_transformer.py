@@ -255,7 +255,7 @@ def test_context_on_the_right_is_learnt() -> None:
     known[:, :2] = False
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(120):
+    for _ in range(200):
         codes = torch.randint(4, (16, 4, 2), generator=generator).repeat(1, 1, 2)
         coarse, labels = torch.zeros(16, 2, 2, dtype=torch.long), torch.full((16, 3), -1)
         loss = model.loss(codes, known.expand_as(codes), labels, coarse)

@@ -15,10 +15,24 @@ ROOT = Path(caesura.__file__).parent
 LAYERS = (
     ("atomic", "audio", "box", "region", "autoregression"),
     ("problem",),
-    ("inpainter", "labels", "windows", "seam", "data", "codecs", "detection", "diffusion"),
+    ("inpainter", "progression", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
-    ("methods", "training"),
-    ("evaluation", "report", "verify", "picture", "repair", "batch"),
+    ("methods", "training", "denoising"),
+    (
+        "evaluation",
+        "codes",
+        "generation",
+        "morphing",
+        "report",
+        "verify",
+        "picture",
+        "overview",
+        "spectrogram",
+        "stem",
+        "repair",
+        "project",
+        "batch",
+    ),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")
@@ -59,14 +73,20 @@ WITH_TORCH = (
     "networks/",
     "training/",
     "codecs/cqt.py",
+    "codecs/image_latents.py",
+    "codecs/patches.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
     "methods/_latent.py",
+    "methods/_walks.py",
     "methods/audioldm.py",
     "methods/cqtdiff.py",
     "methods/_notono.py",
     "methods/notono.py",
+    "methods/_pictures.py",
+    "methods/riffusion.py",
     "methods/tango.py",
+    "methods/text_mini.py",
 )
 WITHOUT = [path for path in FILES if not str(path.relative_to(ROOT)).startswith(WITH_TORCH)]
 

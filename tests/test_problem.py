@@ -211,3 +211,23 @@ def test_impossible_problems_are_named() -> None:
         Problem(np.where(np.arange(10) == 7, np.nan, 0.0), (), RATE)
     with pytest.raises(ValueError, match=r"the estimate has shape \(1, 9\)"):
         Problem(np.zeros((1, 10)), (), RATE).paste(np.zeros((1, 9)))
+
+
+@pytest.mark.parametrize("rate", [4000, 6000, 16_000, 22_050])
+def test_noise_at_another_rate_is_what_is_left_of_white_noise(rate: int) -> None:
+    x = 0.3 * noise(1, 40_000)
+    problem = Problem(x, (), RATE, noise=0.3).at(rate)
+    # The filter's transition takes up to 6 % of the band; the deviation of 20,000 numbers is good to 1 %.
+    assert float(problem.y.std()) == pytest.approx(problem.noise, rel=0.05)
+    assert problem.at(rate).noise == problem.noise
+
+
+def test_a_part_of_a_problem_is_as_noisy_as_the_whole() -> None:
+    problem = Problem(noise(2, 400), (Region(50, 80),), RATE, noise=0.2)
+    assert problem.crop(20, 200).noise == problem.channel(1).noise == 0.2
+
+
+@pytest.mark.parametrize("level", [-0.1, math.inf, math.nan])
+def test_a_noise_that_is_no_deviation_is_refused(level: float) -> None:
+    with pytest.raises(ValueError, match="is a standard deviation: 0 or more, and finite"):
+        Problem(noise(1, 40), (), RATE, noise=level)

@@ -1,6 +1,7 @@
 """Training: examples that repeat, an average that follows, a recipe that learns one clip and goes on exactly."""
 
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what others deprecate in others
 
 from lightning import Callback, Trainer  # noqa: E402
+from lightning.pytorch.callbacks import Timer  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 from caesura.audio import Audio, write  # noqa: E402
@@ -153,6 +155,37 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(clip: Path, tmp_path
     assert parts.global_step == 6
     for (name, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+class Rates(Callback):
+    """Notes the learning rate of every step, relative to the preset's."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_start(self, trainer: Trainer, *_: object) -> None:
+        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"] / TINY.how.rate)
+
+
+def test_the_learning_rate_falls_at_the_end_of_the_steps(clip: Path, tmp_path: Path) -> None:
+    rates = Rates()
+    train(TINY, run(clip, tmp_path / "out", steps=20), [rates])
+    rise, stay, fall = rates.seen[:5], rates.seen[5:14], rates.seen[14:]
+    np.testing.assert_allclose(rise, [0.2, 0.4, 0.6, 0.8, 1.0])
+    np.testing.assert_allclose(stay, 1.0)
+    np.testing.assert_allclose(fall, np.arange(6, 0, -1) / 6.0)
+
+
+def test_the_learning_rate_falls_at_the_end_of_the_minutes(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elapsed = iter(range(1000))  # a clock that goes on by a second whenever it is looked at
+    monkeypatch.setattr(Timer, "time_elapsed", lambda *_: float(next(elapsed)))
+    rates = Rates()
+    train(TINY, run(clip, tmp_path / "out", minutes=1.0), [rates])
+    assert max(rates.seen) == 1.0
+    assert all(a >= b for a, b in pairwise(rates.seen[rates.seen.index(1.0) :]))
+    assert rates.seen[-1] < 0.3
 
 
 def test_an_export_is_the_average_and_can_be_loaded(clip: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ pytest.importorskip("lightning")
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what others deprecate in others
+    from lightning import Callback, Trainer
+
     from caesura.training.recipes import notono_bottom, notono_top, vqvae
 
 from caesura.audio import Audio, write  # noqa: E402
@@ -24,7 +27,7 @@ from caesura.networks.vqvae2 import Vqvae2  # noqa: E402
 from caesura.networks.weights import load  # noqa: E402
 from caesura.training import coding  # noqa: E402
 from caesura.training.notes import Codes, Images, Selections, coded, imaged, labels_of, selection  # noqa: E402
-from caesura.training.recipes.cqtdiff import LAST, Run  # noqa: E402
+from caesura.training.run import LAST, Run  # noqa: E402
 
 RATE = 16_000
 FILLERS = {"notono_top": notono_top, "notono_bottom": notono_bottom}
@@ -53,9 +56,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def train(recipe: Any, home: Path, out: str, preset: str = "tiny", **settings: Any) -> Any:
+class Interrupt(Callback):
+    """Stops after three steps of however many."""
+
+    def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
+        trainer.should_stop = trainer.global_step == 3
+
+
+def train(
+    recipe: Any, home: Path, out: str, callbacks: Sequence[Callback] = (), preset: str = "tiny", **settings: Any
+) -> Any:
     run = Run(home / "data", home / out, accelerator="cpu", progress=False, **settings)
-    return recipe.train(recipe.PRESETS[preset], run)
+    return recipe.train(recipe.PRESETS[preset], run, callbacks)
 
 
 def test_images_are_made_once(folder: Path, tmp_path: Path) -> None:
@@ -110,6 +122,31 @@ def test_an_example_is_a_function_of_its_number() -> None:
     assert torch.equal(images[5], images[5])
 
 
+@pytest.mark.parametrize("top", [True, False])
+def test_what_is_told_is_what_is_inside(top: bool) -> None:
+    """Note k consists of codes k alone: the selection holds the note of the labels, all that is kept one other note."""
+    notes = 6
+    codes = Codes(
+        np.arange(notes, dtype=np.int16)[:, None, None].repeat(32, 1).repeat(4, 2),
+        np.arange(notes, dtype=np.int16)[:, None, None].repeat(64, 1).repeat(8, 2),
+        np.array([[k // 3, k % 3, k] for k in range(notes)], np.int16),
+    )
+    examples, around = Selections(codes, 0, top=top), []
+    for k in range(300):
+        one = examples[k]
+        inside, outside = one.codes[~one.known].unique(), one.codes[one.known].unique()
+        assert len(inside) == 1
+        assert len(outside) <= 1
+        assert all(label in (-1, own) for label, own in zip(one.labels.tolist(), codes.labels[inside[0]], strict=True))
+        if len(outside):
+            around.append((int(inside), int(outside)))
+        if not top:  # a fine code never stands under the coarse code of another note
+            assert torch.equal(one.codes, one.coarse.repeat_interleave(2, 0).repeat_interleave(2, 1))
+    mixed = [(a, b) for a, b in around if a != b]
+    assert 0.08 < len(mixed) / len(around) < 0.45
+    assert np.mean([a // 3 == b // 3 for a, b in mixed]) > 0.5  # of one pitch: half of them, and others by chance
+
+
 def test_selections_are_of_all_kinds() -> None:
     rng = np.random.default_rng(0)
     drawn = [selection((32, 4), rng) for _ in range(400)]
@@ -126,11 +163,25 @@ def test_the_autoencoder_learns_a_batch(folder: Path) -> None:
     assert len(learnt) == len(measured) == 2
     image = torch.from_numpy(imaged(learnt, folder).astype(np.float32))
     losses = []
-    for steps in (1, 25):
+    for steps in (1, 35):
         network = train(vqvae, folder, f"learns{steps}", steps=steps).network.eval()
         with torch.no_grad():
             losses.append(float(network.loss(image, network(image))))
     assert losses[1] < 0.6 * losses[0]
+
+
+def test_settled_codes_stay_while_the_decoder_learns(folder: Path, tmp_path: Path) -> None:
+    preset = vqvae.PRESETS["tiny"]
+    preset = dataclasses.replace(preset, how=dataclasses.replace(preset.how, settled=4))
+    notes, networks = read_notes(folder / "data"), []
+    for steps in (4, 6):
+        run = Run(folder / "data", folder / "settled", accelerator="cpu", progress=False, steps=steps, resume=steps > 4)
+        networks.append(vqvae.train(preset, run).network)
+    changed = {key for key, value in networks[0].state_dict().items() if not value.equal(networks[1].state_dict()[key])}
+    assert changed == {key for key in networks[0].state_dict() if key.startswith(("dec.", "upsample_top_to_bottom."))}
+    for network in networks:
+        coded(network, imaged(notes, folder), notes, tmp_path)
+    assert len(list(tmp_path.glob("codes-*.npz"))) == 1
 
 
 @pytest.mark.parametrize("name", FILLERS)
@@ -148,7 +199,7 @@ def test_a_transformer_learns_a_batch(name: str, folder: Path) -> None:
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(recipe: Any, folder: Path) -> None:
     name = recipe.__name__.rpartition(".")[2]
     whole = train(recipe, folder, f"{name}-whole", steps=6)
-    train(recipe, folder, f"{name}-parts", steps=3)
+    assert train(recipe, folder, f"{name}-parts", [Interrupt()], steps=6).global_step == 3
     parts = train(recipe, folder, f"{name}-parts", steps=6, resume=True)
     assert parts.global_step == 6
     for (key, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):

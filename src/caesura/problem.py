@@ -52,7 +52,7 @@ class Problem:
     text: str = ""
     """What a listener would call the sound."""
     noise: float = 0.0
-    """Standard deviation of the noise on the reliable samples."""
+    """Standard deviation of the white noise on the reliable samples; 0: the recording is taken as it is."""
     unknown: tuple[Region, ...] = ()
     """Gaps that are not to be filled here and hold nothing to go by either, such as another window's."""
     start: int = 0
@@ -63,6 +63,8 @@ class Problem:
     def __post_init__(self) -> None:
         y = np.array(self.y, dtype=np.float64, ndmin=2)
         _check_shape(y, self.sample_rate)
+        if not 0.0 <= self.noise < math.inf:
+            raise ValueError(f"noise={self.noise:g} is a standard deviation: 0 or more, and finite")
         regions = tuple(sorted(self.regions, key=Region.order))
         for region in (*regions, *self.unknown):
             _check_region(region, y.shape)
@@ -136,7 +138,10 @@ class Problem:
         return dataclasses.replace(self, y=y, regions=regions, unknown=unknown, guide=guide, observed=True)
 
     def at(self, sample_rate: int) -> Problem:
-        """The problem at another rate; gaps are widened by the filter, which smears their zeros into the context."""
+        """The problem at another rate; gaps are widened by the filter, which smears their zeros into the context.
+
+        Of white noise a lower rate keeps the share that lies in its band; a higher rate adds none.
+        """
         if sample_rate == self.sample_rate:
             return self
         from caesura.audio import resample
@@ -154,6 +159,7 @@ class Problem:
             regions=regions,
             unknown=unknown,
             sample_rate=sample_rate,
+            noise=self.noise * math.sqrt(min(ratio, 1.0)),
             guide=None if self.guide is None else resample(self.guide, self.sample_rate, sample_rate),
             start=round(self.start * ratio),
             observed=True,

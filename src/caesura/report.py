@@ -50,6 +50,8 @@ class Report:
     """Whether every metadata chunk is the same byte for byte; None where the containers cannot be compared."""
     note: str = ""
     """What the user should know, such as a change of container."""
+    denoised: Mapping[str, Any] | None = None
+    """What noise was taken out first, where that was asked for; the counts above are then against the clean file."""
 
     @property
     def filled(self) -> int:
@@ -63,9 +65,11 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data; times in seconds, positions in samples as well."""
-        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "fills"}
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("fills", "denoised")}
         plain["settings"] = {key: _plain(value) for key, value in self.settings.items()}
         fills = [_fill(fill, self.sample_rate) for fill in self.fills]
+        if self.denoised is not None:
+            plain["denoised"] = {key: self.denoised[key] for key in self.denoised if key not in ("source", "target")}
         return {"schema": SCHEMA, **plain, "filled": self.filled, "refused": self.refused, "regions": fills}
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from caesura.cli.denoise import denoised
 from caesura.cli.files import STREAM, Job, incoming, outgoing
 from caesura.cli.terminal import columns, label_table, progress_bar, say
 from caesura.cli.where import Where
@@ -38,6 +39,8 @@ class Style:
     """Milliseconds."""
     output_format: str | None
     force: bool
+    denoise: bool = False
+    """Whether noise is taken out before anything else."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ class Repair:
             incoming(job.source) as source,
             progress_bar(title, quiet=self.quiet) as progress,
             outgoing(job, self._suffix(job, source)) as target,
+            denoised(source, self.style.denoise, self._format(job)) as (clean, taken),
         ):
-            done, skipped = self._repaired(source, target, job, progress)
+            done, skipped = self._repaired(clean, target, job, progress)
+            done = dataclasses.replace(done, source=str(source), denoised=taken)
             self._write_beside(done, source, target, job)
         if not self.quiet:
             _summarise(done, job, skipped)
@@ -129,7 +134,7 @@ def built(method: str, settings: Sequence[str], short: Mapping[str, str]) -> Inp
     Args:
         method: its name.
         settings: texts such as `order=512`.
-        short: values of the options that stand for settings of auto.
+        short: values of the options that stand for settings, by their names.
 
     Raises:
         ValueError: there is no such method or setting, or a value does not fit.
@@ -140,7 +145,7 @@ def built(method: str, settings: Sequence[str], short: Mapping[str, str]) -> Inp
     for key, value in short.items():
         if key not in known:
             option = f"--{key.replace('_', '-')}"
-            raise ValueError(f"{option} {value} is a setting of auto and {method} has none: leave it out")
+            raise ValueError(f"{option} {value} is a setting that {method} does not have: leave it out")
     given = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -170,12 +175,16 @@ def each(jobs: Sequence[Job], work: Callable[[Job], int]) -> int:
     return code
 
 
-def preview(source: Path, where: Where) -> int:
-    """Print what would be filled in a file."""
+def preview(source: Path, where: Where, denoise: bool = False) -> int:
+    """Print what would be filled in a file, without its noise if that is to be taken out first."""
     from caesura.audio import open_audio
 
-    with incoming(source) as path, progress_bar(source.name) as progress:
-        labels = where.labels(path, progress)
+    with (
+        incoming(source) as path,
+        progress_bar(source.name) as progress,
+        denoised(path, denoise, None) as (clean, _),
+    ):
+        labels = where.labels(clean, progress)
         with open_audio(path) as reader:
             rate = reader.info.sample_rate
     typer.echo(f"{source}: {len(labels)} to fill")
@@ -201,6 +210,8 @@ def _summarise(done: Report, job: Job, skipped: Counter[str]) -> None:
     parts = [f"{done.filled} filled", f"{done.refused} refused", *(f"{n} {kind} left" for kind, n in skipped.items())]
     if done.clipped:
         parts.append(f"{done.clipped} samples held at full scale")
+    if done.denoised is not None:
+        parts.append(f"noise at {done.denoised['noise_dbfs']:.1f} dBFS taken out")
     reasons = {fill.why for fill in done.fills if not fill.filled and fill.why}
     if sys.stderr.isatty() and done.fills:
         typer.echo(_fill_table(done.fills, done.sample_rate), err=True)

@@ -8,13 +8,26 @@ l(t) brings the fill to the level of what surrounds it.
 
 from __future__ import annotations
 
-__all__ = ["PRESETS", "Conditioning", "Draw", "Settings", "Walk", "estimate", "matched"]
+__all__ = [
+    "PRESETS",
+    "Clip",
+    "Conditioning",
+    "Draw",
+    "Settings",
+    "Walk",
+    "best_of",
+    "estimate",
+    "estimates",
+    "heard",
+    "latents_of",
+    "told",
+]
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,86 +37,21 @@ from torch import Tensor
 from caesura.codecs import reliable
 from caesura.codecs.mel import Level
 from caesura.codecs.vae import Sees
-from caesura.diffusion import (
-    Ancestral,
-    Conditioner,
-    Guided,
-    Masked,
-    NullSpace,
-    ReconstructionGuidance,
-    Renoise,
-    Replacement,
-    Step,
-    ddpm,
-    revisit,
-    sample,
-    travel,
-)
+from caesura.diffusion import Denoiser, Guided, Masked, sample
 from caesura.diffusion.noise import from_rng
 from caesura.inpainter import Listener, Note, Progress
-from caesura.networks.latent_models import LatentModel
+from caesura.methods._levelling import matched
+from caesura.methods._walks import PRESETS, Conditioning, Preset, Walk
+from caesura.networks.clap import DEFAULT, Clap, open_clap
+from caesura.networks.latent_models import TextModel, Told
+from caesura.networks.weights import MissingWeights
 from caesura.problem import Problem, Region
 from caesura.seam import seam_score
 
 Array = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-
-Conditioning = Literal["plain", "repaint", "repaint+", "ddnm", "ddnm+", "guidance"]
-Preset = Literal["fast", "published"]
 
 LONGEST = 10.24  # seconds that the models hear at once
-REACH = 4000  # samples on either side of a region that its level is taken from, a quarter of a second
-LIMIT = 10.0  # largest change of level: what is further off is not the same sound
-
-
-@dataclass(frozen=True)
-class Walk:
-    """A way of conditioning, and the levels it walks."""
-
-    conditioner: Conditioner
-    step: Step
-    levels: int
-    """Levels that are gone through, unless the user asks for another number."""
-    jump: int = 0
-    """Levels that RePaint's walk goes back up, or from above which DDNM's reaches every level; 0 never goes up."""
-    passes: int = 0
-    """How often RePaint's walk passes every stretch; 0 is DDNM's walk."""
-
-    def sigmas(self, alphas_cumprod: Tensor, steps: int = 0, *, offset: int = 0) -> Tensor:
-        """The list of levels that is walked.
-
-        Args:
-            alphas_cumprod: of the model, (levels,).
-            steps: levels to go through; 0: as many as belong to the walk.
-            offset: index of the lowest of them, where not all are gone through.
-        """
-        count = steps or self.levels
-        down = ddpm(alphas_cumprod, count, offset=offset if count < len(alphas_cumprod) else 0)
-        if not self.jump:
-            return down
-        return travel(down, self.jump, self.passes) if self.passes else revisit(down, self.jump)
-
-
-# The published numbers are those of Tango with RePaint and DDNM, 1000 levels each; with guidance there are none. The
-# fast ones take 50 to 200 evaluations, and for DDNM its own step, which is less biased than that of the paper.
-PRESETS: dict[str, dict[str, Walk]] = {
-    "published": {
-        "plain": Walk(Replacement(), Ancestral(), 1000),
-        "repaint": Walk(Replacement(), Ancestral(), 1000, jump=1, passes=10),
-        "repaint+": Walk(Replacement(), Ancestral(), 1000, jump=10, passes=10),
-        "ddnm": Walk(NullSpace(keep=False), Ancestral(), 1000),
-        "ddnm+": Walk(NullSpace(keep=False), Ancestral(), 1000, jump=10),
-        "guidance": Walk(ReconstructionGuidance(), Ancestral(), 1000),
-    },
-    "fast": {
-        "plain": Walk(Replacement(), Ancestral(), 100),
-        "repaint": Walk(Replacement(), Ancestral(), 20, jump=1, passes=10),
-        "repaint+": Walk(Replacement(), Ancestral(), 40, jump=5, passes=5),
-        "ddnm": Walk(NullSpace(), Renoise(), 100),
-        "ddnm+": Walk(NullSpace(), Renoise(), 30, jump=3),
-        "guidance": Walk(ReconstructionGuidance(), Ancestral(), 50),
-    },
-}
+RANKING = DEFAULT  # weights that candidates are ranked by where there is a text
 
 
 @dataclass(frozen=True)
@@ -135,54 +83,136 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """How a method fills one clip."""
+    """How a method fills clips."""
 
-    model: LatentModel
+    model: TextModel
     walk: Walk
     sigmas: Tensor
     settings: Settings
 
 
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A problem as the model hears it."""
+
+    problem: Problem
+    level: Level
+    heard: Array
+    """(samples,) at the model's level, zero where something is missing."""
+    latents: Tensor
+    """What is known, (1, channels, rows, columns)."""
+    kept: Tensor
+    """bool (rows, columns), True where it is."""
+    guide: Tensor | None
+    """What is varied, as the latents."""
+
+    @property
+    def targets(self) -> tuple[Region, ...]:
+        """What is to be filled."""
+        return (*self.problem.gaps, *self.problem.boxes)
+
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """Samples (samples,) of which nothing is missing: none within a box either."""
+        sure = self.problem.mask[0].copy()
+        for region in (*self.targets, *self.problem.unknown):
+            sure[region.start : region.stop] = False
+        return sure
+
+    def pasted(self, fill: Array) -> Array:
+        """A fill (samples,) between what is known."""
+        return np.where(self.problem.mask[0], self.heard, fill)
+
+
 def estimate(draw: Draw, problem: Problem, rng: np.random.Generator, progress: Progress, note: Listener) -> Array:
-    """The estimate (1, samples) of a problem with one channel at 16 kHz.
+    """The estimate (1, samples) of one problem; see `estimates`."""
+    return estimates(draw, [problem], [rng], progress, [note])[0]
+
+
+def estimates(
+    draw: Draw,
+    problems: Sequence[Problem],
+    rngs: Sequence[np.random.Generator],
+    progress: Progress,
+    notes: Sequence[Listener],
+) -> list[Array]:
+    """Estimates (1, samples) of equally long problems with one channel at 16 kHz, drawn together.
 
     Args:
         draw: model, walk and settings.
-        problem: of at most as many samples as the model hears at once.
-        rng: where the noise comes from.
+        problems: of at most as many samples as the model hears at once.
+        rngs: where the noise of each comes from.
         progress: called with the fraction done.
-        note: called with what was done in each region.
+        notes: called with what was done in each region.
     """
-    codec, settings = draw.model.codec, draw.settings
-    mask = problem.mask[0]
+    clips = [heard(draw, problem) for problem in problems]
+    alike: dict[tuple[str, bool], list[int]] = {}
+    for k, clip in enumerate(clips):
+        alike.setdefault((clip.problem.text, clip.guide is None), []).append(k)
+    done: dict[int, Array] = {}
+    for number, (key, own) in enumerate(alike.items()):
+
+        def part(fraction: float, number: int = number) -> None:
+            progress((number + fraction) / len(alike))
+
+        group = [clips[k] for k in own]
+        z, evaluations = _sampled(draw, group, [rngs[k] for k in own], key[0], part)
+        fills, ranked = _best(draw, group, z, key[0])
+        for k, fill in zip(own, fills, strict=True):
+            done[k] = clips[k].level.undo(fill)[None]
+            facts = {"conditioning": draw.settings.conditioning, "evaluations": evaluations, **ranked}
+            for region in clips[k].targets:
+                _report(region, facts, draw.model.codec.mel.sample_rate, notes[k])
+    return [done[k] for k in range(len(clips))]
+
+
+def heard(draw: Draw, problem: Problem) -> Clip:
+    """A problem as the model hears it.
+
+    Raises:
+        ValueError: oracle latents are asked for and there is no complete recording.
+    """
+    codec, settings, mask = draw.model.codec, draw.settings, problem.mask[0]
     level = Level.of(problem.y[0], mask=mask)
-    clip = _clip(problem.samples, settings.duration, draw.model.shortest, codec.mel.sample_rate)
-    heard = level.apply(problem.y[0], mask)
-    targets = (*problem.gaps, *problem.boxes)
+    samples = _clip(problem.samples, settings.duration, draw.model.shortest, codec.mel.sample_rate)
+    signal = level.apply(problem.y[0], mask)
     sees: Sees = "tile" if settings.oracle_latents else settings.known
-    kept = reliable(codec.cells(clip, sees), (*targets, *problem.unknown))
-    latents = _latents(draw, heard, clip)
-    guide = None
+    regions = (*problem.gaps, *problem.boxes, *problem.unknown)
+    kept = torch.from_numpy(reliable(codec.cells(samples, sees), regions))
+    latents, guide = latents_of(draw.model, signal, samples), None
     if problem.guide is not None:
-        guide = _latents(draw, level.apply(problem.guide[0]), clip)
+        guide = latents_of(draw.model, level.apply(problem.guide[0]), samples)
         latents = guide if settings.oracle_latents else latents
     elif settings.oracle_latents:
         raise ValueError("oracle_latents=True takes the known latents from the complete recording: pass it as guide")
-    z, evaluations = _sampled(draw, latents, torch.from_numpy(kept), guide, problem.text, rng, progress)
-    fills = [wave[: problem.samples] for wave in codec.decode(z, clip).double().cpu().numpy()]
-    fills = [matched(fill, heard, mask, targets) for fill in fills]
-    best = min(fills, key=lambda fill: _conspicuous(np.where(mask, heard, fill), mask, targets))
-    for region in targets:
-        _report(region, evaluations, settings, codec.mel.sample_rate, note)
-    return level.undo(best)[None]
+    return Clip(problem, level, signal, latents, kept, guide)
 
 
-def _report(region: Region, evaluations: int, settings: Settings, sample_rate: int, note: Listener) -> None:
+def latents_of(model: TextModel, signal: Array, samples: int) -> Tensor:
+    """Latents (1, ...) of a signal at the model's level, with silence after it up to `samples`."""
+    padded = np.pad(signal, (0, samples - signal.size))
+    return model.codec.encode(torch.from_numpy(padded)[None].float().to(model.place))
+
+
+def told(draw: Draw, text: str) -> tuple[Denoiser, Told]:
+    """The prior that follows a text, and what it is told of it."""
+    model, settings = draw.model, draw.settings
+    if text == settings.negative:
+        return model.prior, model.tell(text)
+    return Guided(model.prior, settings.scale, model.tell(settings.negative)), model.tell(text)
+
+
+def best_of(scores: Array, clips: int) -> list[int]:
+    """The item with the highest score of each clip; item k belongs to clip k modulo their number."""
+    return [int(k) * clips + clip for clip, k in enumerate(scores.reshape(-1, clips).argmax(axis=0))]
+
+
+def _report(region: Region, facts: Mapping[str, Any], sample_rate: int, note: Listener) -> None:
     if region.low >= sample_rate / 2:
         why = f"the box lies above the {sample_rate / 2000:g} kHz that the model knows"
         note(Note(region, why=why, refused=True))
     else:
-        note(Note(region, parameters={"conditioning": settings.conditioning, "evaluations": evaluations}))
+        note(Note(region, parameters=facts))
 
 
 def _clip(samples: int, duration: float, shortest: int, sample_rate: int) -> int:
@@ -190,33 +220,21 @@ def _clip(samples: int, duration: float, shortest: int, sample_rate: int) -> int
     return shortest * math.ceil(max(samples, round(duration * sample_rate), 1) / shortest)
 
 
-def _latents(draw: Draw, heard: Array, clip: int) -> Tensor:
-    """Latents (1, ...) of a signal at the model's level, with silence after it."""
-    padded = np.pad(heard, (0, clip - heard.size))
-    return draw.model.codec.encode(torch.from_numpy(padded)[None].float().to(draw.model.place))
-
-
 def _sampled(
-    draw: Draw,
-    latents: Tensor,
-    kept: Tensor,
-    guide: Tensor | None,
-    text: str,
-    rng: np.random.Generator,
-    progress: Progress,
+    draw: Draw, clips: Sequence[Clip], rngs: Sequence[np.random.Generator], text: str, progress: Progress
 ) -> tuple[Tensor, int]:
-    """Latents of every candidate, and how often the prior was asked."""
-    model, settings = draw.model, draw.settings
-    noise = from_rng([rng] * settings.candidates)
-    y = latents.expand(settings.candidates, *latents.shape[1:])
-    prior = model.prior
-    if text != settings.negative:
-        prior = Guided(prior, settings.scale, model.tell(settings.negative))
+    """Latents of the first candidate of all clips, then of the second; and how often the prior was asked."""
+    settings, count = draw.settings, draw.settings.candidates
+    noise = from_rng([*rngs] * count)
+    y = torch.cat([clip.latents for clip in clips]).repeat(count, 1, 1, 1)
+    kept = torch.stack([clip.kept for clip in clips])[:, None].repeat(count, 1, 1, 1)
     sigmas, start = draw.sigmas, torch.zeros_like(y)
     spread = math.hypot(1.0, float(sigmas[0]))  # the network's input begins with unit variance
-    if guide is not None and not settings.oracle_latents:
+    guides = [clip.guide for clip in clips if clip.guide is not None]
+    if guides and not settings.oracle_latents:
         sigmas = sigmas[_entry(sigmas, settings.strength) :]
-        start, spread = guide.expand_as(y), float(sigmas[0])
+        start, spread = torch.cat(guides).repeat(count, 1, 1, 1), float(sigmas[0])
+    prior, words = told(draw, text)
     z = sample(
         prior,
         draw.walk.conditioner,
@@ -226,7 +244,7 @@ def _sampled(
         start=start + spread * noise(y),
         noise=noise,
         progress=progress,
-        **model.tell(text),
+        **words,
     )
     return z, sum(b <= a for a, b in itertools.pairwise(sigmas.tolist()))
 
@@ -238,40 +256,35 @@ def _entry(sigmas: Tensor, strength: float) -> int:
     return sigmas.tolist().index(wanted)
 
 
-def matched(fill: Array, y: Array, mask: Flags, regions: Sequence[Region]) -> Array:
-    """A decoded clip, in each region at the level of what surrounds it.
-
-    The gain before a region and the one after it are those that bring the clip's own version of the context to the
-    context; between them it changes evenly in decibels.
-
-    Args:
-        fill: (samples,).
-        y: what was recorded (samples,), without its mean.
-        mask: True where it is reliable.
-        regions: what is filled.
-    """
-    levelled = fill.copy()
-    for region in regions:
-        before = _gain(fill, y, mask, max(region.start - REACH, 0), region.start)
-        after = _gain(fill, y, mask, region.stop, min(region.stop + REACH, y.size))
-        first = next((gain for gain in (before, after) if gain is not None), 1.0)
-        last = next((gain for gain in (after, before) if gain is not None), 1.0)
-        levelled[region.start : region.stop] = fill[region.start : region.stop] * np.geomspace(
-            first, last, region.length
-        )
-    return levelled
+def _best(draw: Draw, clips: Sequence[Clip], z: Tensor, text: str) -> tuple[list[Array], dict[str, str]]:
+    """The best candidate of each clip (samples,) at its level, and what it was judged by."""
+    codec, samples = draw.model.codec, clips[0].problem.samples
+    known = [(clip.heard, clip.sure) for clip in clips] * draw.settings.candidates
+    fills = []
+    for k, wave in enumerate(draw.model.decode(z, samples, known)):
+        clip = clips[k % len(clips)]
+        fills.append(matched(wave, clip.heard, clip.problem.mask[0], clip.targets))
+    if draw.settings.candidates == 1:
+        return fills, {}
+    whole = [clips[k % len(clips)].pasted(fill) for k, fill in enumerate(fills)]
+    clap = _clap() if text else None
+    if clap is not None:
+        scores, judge = clap.similarity(np.stack(whole), codec.mel.sample_rate, text), "clap"
+    else:
+        seams = [_conspicuous(each, clips[k % len(clips)]) for k, each in enumerate(whole)]
+        scores, judge = -np.array(seams), "seam"
+    return [fills[k] for k in best_of(scores, len(clips))], {"ranked by": judge}
 
 
-def _gain(fill: Array, y: Array, mask: Flags, start: int, stop: int) -> float | None:
-    """From the clip to the recording, by what is reliable between two samples; None where nothing is."""
-    known = mask[start:stop]
-    theirs, own = (float(np.sum(x[start:stop][known] ** 2)) for x in (y, fill))
-    if not own:
+def _clap() -> Clap | None:
+    """CLAP, where its weights are on this machine."""
+    try:
+        return open_clap(RANKING)
+    except MissingWeights:
         return None
-    return float(np.clip(math.sqrt(theirs / own), 1.0 / LIMIT, LIMIT))
 
 
-def _conspicuous(filled: Array, mask: Flags, regions: Sequence[Region]) -> float:
+def _conspicuous(filled: Array, clip: Clip) -> float:
     """How unusual the edges of a fill are, all regions together."""
-    scores = (seam_score(filled[None], region, mask[None]) for region in regions)
+    scores = (seam_score(filled[None], region, clip.problem.mask) for region in clip.targets)
     return sum(score for score in scores if score is not None)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 __all__ = ["Tango"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -32,7 +32,7 @@ try:
 except ImportError:
     raise ValueError("tango needs PyTorch: pip install 'caesura[diffusion]'") from None
 
-from caesura.methods._latent import PRESETS, Draw, Settings, estimate
+from caesura.methods._latent import PRESETS, Draw, Settings, estimates
 from caesura.networks.tango import open_tango
 
 
@@ -61,15 +61,32 @@ class Tango(Settings):
     strength: float = 0.5
     """How far a guide is varied: 0 hardly, 1 it is forgotten."""
     candidates: int = 1
-    """Fills to draw of each clip; the one whose edges are least conspicuous is taken."""
+    """Fills to draw of each clip; the best is taken: by CLAP where there is a text and its weights are on this machine,
+    else the one whose edges are least conspicuous."""
 
-    accepts: ClassVar[Accepts] = Accepts(sample_rate=16_000, channels=1, window=10.24, context=1.0, bands=True)
+    accepts: ClassVar[Accepts] = Accepts(
+        sample_rate=16_000, channels=1, window=10.24, context=1.0, bands=True, generates=16_000, varies=True
+    )
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.32}
 
     def __call__(
         self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
     ) -> NDArray[np.float64]:
         """See `caesura.inpainter.Inpainter`."""
+        return self.many([problem], rngs=[rng], progress=progress, notes=[note])[0]
+
+    def many(
+        self,
+        problems: Sequence[Problem],
+        *,
+        rngs: Sequence[np.random.Generator],
+        progress: Progress = silent,
+        notes: Sequence[Listener] | None = None,
+    ) -> list[NDArray[np.float64]]:
+        """See `caesura.inpainter.Inpainter`; the problems are drawn together."""
+        return estimates(self._draw(), problems, rngs, progress, notes or [ignore] * len(problems))
+
+    def _draw(self) -> Draw:
         model, walk = open_tango(self.weights), PRESETS[self.preset][self.conditioning]
         sigmas = walk.sigmas(model.alphas_cumprod, self.steps)
-        return estimate(Draw(model, walk, sigmas, self), problem, rng, progress, note)
+        return Draw(model, walk, sigmas, self)

@@ -10,12 +10,11 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Published", "filled", "flat", "folder_of", "part_of", "read", "read_json", "untrained"]
+__all__ = ["filled", "flat", "folder_of", "part_of", "read", "read_json", "untrained"]
 
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
@@ -24,24 +23,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from caesura.networks import hub
+from caesura.networks.hub import Published
 from caesura.networks.weights import MissingWeights
 
 WEIGHT_FILES = ("diffusion_pytorch_model", "model", "pytorch_model")  # stems that diffusers and transformers save under
-SUFFIXES = (".safetensors", ".bin")
+SUFFIXES = (".safetensors", ".bin", ".ckpt")
 # Tables that are the same for every checkpoint; versions differ in which of them they save.
 COMPUTED = ("embeddings.position_ids", "embeddings.token_type_ids")
-
-
-@dataclass(frozen=True)
-class Published:
-    """Weights on the Hugging Face hub."""
-
-    hub: str
-    """Repository."""
-    licence: str
-    """Of the weights, SPDX."""
-    size: str = ""
-    """Of the download, where it is known."""
 
 
 def part_of(library: str, name: str) -> Any:
@@ -58,6 +47,8 @@ def part_of(library: str, name: str) -> Any:
 
 def folder_of(weights: str, published: Sequence[Published]) -> Path:
     """The folder of a checkpoint: one of your own, or that of a hub repository which was downloaded before.
+
+    What `caesura models pull` fetched comes first, then the cache of the hub's own program.
 
     Args:
         weights: a folder, or a repository such as "org/name".
@@ -76,16 +67,17 @@ def folder_of(weights: str, published: Sequence[Published]) -> Path:
 
 
 def _cached(wanted: Published) -> Path:
+    if hub.fetched(wanted.hub):
+        return hub.folder(wanted.hub)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(wanted.hub, local_files_only=True))
     except LocalEntryNotFoundError:
-        size = f"{wanted.size}, " if wanted.size else ""
         raise MissingWeights(
-            f"the weights '{wanted.hub}' ({size}licence {wanted.licence}) are not on this machine: "
-            f"run `hf download {wanted.hub}` once where there is a network, or name a folder that holds them"
+            f"the weights '{wanted.hub}' ({wanted.terms}) are not on this machine: run "
+            f"`caesura models pull {wanted.hub}` once where there is a network, or name a folder that holds them"
         ) from None
 
 
@@ -128,7 +120,8 @@ def read(folder: Path, *stems: str) -> dict[str, Tensor]:
         else:
             # A file of gigabytes is mapped rather than read, where its format allows it.
             found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-        return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.items()}
+            found = found.get("state_dict", found)
+        return {name: t.float() if t.is_floating_point() else t for name, t in found.items() if isinstance(t, Tensor)}
     except (OSError, EOFError, RuntimeError, AttributeError, UnpicklingError, SafetensorError) as error:
         said = " ".join(str(error).split())[:160]
         raise ValueError(f"'{path}' holds no weights that can be read: {said}") from None

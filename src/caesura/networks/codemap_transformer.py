@@ -3,22 +3,26 @@
     p(c_i | c_<i, kept codes on either side, coarse map, labels),   i in order of time, then frequency
 
 An encoder without a direction reads the maps with what is to be filled left blank, one place per coarse cell: the
-coarse code and, for the fine map, the four fine codes under it. The decoder is causal; its place i takes what the
-encoder found at i, so that nothing reaches i but what is kept and what was filled before. Keys and values of places
-that are done are remembered. The published networks differ: their fine map has no context on its right, what the
+coarse code and, for the fine map, the four fine codes under it. The decoder is causal and has the same places; place g
+takes what the encoder found at g and the codes of the cell before, so that nothing reaches g but what is kept and what
+was filled before. The four fine codes of a cell are drawn one after the other by a small perceptron each, which sees
+those before it. Keys and values of places that are done are remembered. The published networks differ: they attend
+between single fine codes, which costs sixteen times as much, their fine map has no context on its right, what the
 encoder found for the first code of a group reaches the decoder one group late, and nothing is remembered.
 
 References:
     T. Bazin, G. Hadjeres, P. Esling, M. Malt, "Spectrogram inpainting for interactive generation of instrument
         sounds", CSMC + MuMe 2020.
     A. Vaswani et al., "Attention is all you need", NeurIPS 2017.
+    D. Lee, C. Kim, S. Kim, M. Cho, W.-S. Han, "Autoregressive image generation using residual quantization", CVPR 2022
+        (several codes per place of a transformer).
 """
 
 from __future__ import annotations
 
 __all__ = ["PRESETS", "CodemapTransformer", "Shape", "order", "restored"]
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,7 +74,7 @@ class Shape:
 def _presets(name: Literal["top", "bottom"]) -> dict[str, Shape]:
     return {
         "tiny": Shape(name, 32, 16, 2, 1, 1, dropout=0.0),
-        "cpu": Shape(name, 256, 192, 6, 3, 4),
+        "cpu": Shape(name, 256, 128, 4, 2, 4, dropout=0.0),
         "gpu": Shape(name, 512, 384, 8, 6, 8),
     }
 
@@ -109,16 +113,19 @@ class CodemapTransformer(nn.Module):
         cells = torch.from_numpy(order(shape.rows * patch, shape.columns * patch, patch))
         self.register_buffer("order", cells, persistent=False)
         self.register_buffer("back", cells.argsort(), persistent=False)
-        width, length = shape.width, shape.cells * shape.group
+        width = shape.width
         self.source = nn.ModuleList([nn.Embedding(shape.codes + 1, width) for _ in range(shape.group)])
         self.coarse = nn.Embedding(shape.codes, width) if shape.map == "bottom" else None
         self.labels = nn.ModuleList([nn.Embedding(kind + 1, width) for kind in KINDS])
         self.row, self.column = nn.Embedding(shape.rows, width), nn.Embedding(shape.columns, width)
         self.encoder = nn.ModuleList(_Layer(shape, shape.cells, ahead=True) for _ in range(shape.encoder))
         self.found = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.ELU())
-        self.share = nn.Linear(2 * width, shape.group * width)
-        self.previous = nn.Embedding(shape.codes + 1, width)  # the last one begins the sequence
-        self.decoder = nn.ModuleList(_Layer(shape, length, ahead=False) for _ in range(shape.decoder))
+        self.share = nn.Linear(2 * width, width)
+        # the last row of each begins the sequence
+        self.previous = nn.ModuleList([nn.Embedding(shape.codes + 1, width) for _ in range(shape.group)])
+        self.decoder = nn.ModuleList(_Layer(shape, shape.cells, ahead=False) for _ in range(shape.decoder))
+        self.beside = nn.ModuleList([nn.Embedding(shape.codes, width) for _ in range(shape.group - 1)])
+        self.inside = nn.ModuleList([_perceptron(width, 2) for _ in range(shape.group if shape.group > 1 else 0)])
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, shape.codes)
         for table in self.modules():
             if isinstance(table, nn.Embedding):
@@ -138,8 +145,10 @@ class CodemapTransformer(nn.Module):
         """
         sequence = self.sequence(codes)
         found = self.read(sequence, self.sequence(known), labels, coarse)
-        logits = self._decoded(sequence, found, 0, None)
-        return logits[:, self.back].reshape(*codes.shape, -1)
+        groups = sequence.view(len(sequence), self.shape.cells, self.shape.group)
+        decoded = self._decoded(groups, found, 0, None)
+        logits = torch.stack([self._logits(decoded, groups, k) for k in range(self.shape.group)], dim=2)
+        return logits.flatten(1, 2)[:, self.back].reshape(*codes.shape, -1)
 
     def loss(
         self, codes: Tensor, known: Tensor, labels: Tensor, coarse: Tensor | None = None, smoothing: float = 0.0
@@ -149,7 +158,7 @@ class CodemapTransformer(nn.Module):
         spread = smoothing * self.shape.codes / (self.shape.codes - 1)  # torch gives the right code its part as well
         return functional.cross_entropy(logits[~known], codes[~known], label_smoothing=spread)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def fill(
         self, codes: Tensor, known: Tensor, labels: Tensor, coarse: Tensor | None, draw: Draw, uniform: Tensor,
         progress: Callable[[float], None] = lambda fraction: None,
@@ -172,12 +181,17 @@ class CodemapTransformer(nn.Module):
         kept = self.sequence(known[None])[0]
         sequence[:, ~kept] = 0
         found = self.read(sequence, kept.expand_as(sequence), labels, coarse)
-        memories, done = [Memory(kept.numel()) for _ in self.decoder], 0
+        memories, done = [Memory(self.shape.cells) for _ in self.decoder], 0
+        groups = sequence.view(len(sequence), self.shape.cells, self.shape.group)
         places = torch.nonzero(~kept)[:, 0].tolist()
+        decoded = found[:, :0]
         for count, place in enumerate(places):
-            logits = self._decoded(sequence[:, : place + 1], found, done, memories)[:, -1]
-            sequence[:, place] = draw(logits, chance[:, place])
-            done = place + 1
+            cell, inside = divmod(place, self.shape.group)
+            if cell >= done:
+                decoded = self._decoded(groups[:, : cell + 1], found, done, memories)[:, -1:]
+                done = cell + 1
+            logits = self._logits(decoded, groups[:, cell : cell + 1], inside)[:, 0]
+            groups[:, cell, inside] = draw(logits, chance[:, place])
             progress((count + 1) / len(places))
         return sequence[:, self.back].reshape(codes.shape)
 
@@ -191,9 +205,9 @@ class CodemapTransformer(nn.Module):
         return values.flatten(1)[:, self.order]
 
     def read(self, sequence: Tensor, known: Tensor, labels: Tensor, coarse: Tensor | None) -> Tensor:
-        """What the encoder has to say to each place of the decoder (batch, places, width)."""
+        """What the encoder has to say to each place of the decoder (batch, coarse cells, width)."""
         told = torch.where(known, sequence, self.shape.codes).view(len(sequence), self.shape.cells, self.shape.group)
-        x = torch.stack([table(told[..., k]) for k, table in enumerate(self.source)]).sum(dim=0)
+        x = _looked_up(self.source, told)
         if self.coarse is not None:
             if coarse is None:
                 raise ValueError("the fine map is filled under a coarse map: pass coarse")
@@ -203,18 +217,27 @@ class CodemapTransformer(nn.Module):
         for layer in self.encoder:
             x = layer(x, None, None)
         shared: Tensor = self.share(self.found(x))
-        return shared.view(len(x), -1, self.shape.width)
+        return shared
 
-    def _decoded(self, sequence: Tensor, found: Tensor, first: int, memories: list[Memory] | None) -> Tensor:
-        """Logits of the places from `first` to the end of a sequence, whose last code is not looked at."""
-        start = sequence.new_full((len(sequence), 1), self.shape.codes)
-        before = torch.cat([start, sequence[:, :-1]], dim=1)[:, first:]
-        stop = sequence.shape[1]
-        x = self.previous(before) + found[:, first:stop]
+    def _decoded(self, groups: Tensor, found: Tensor, first: int, memories: list[Memory] | None) -> Tensor:
+        """What is said of the cells from `first` on (batch, cells, width); the last group is not looked at."""
+        start = torch.full_like(groups[:, :1], self.shape.codes)
+        before = torch.cat([start, groups[:, :-1]], dim=1)[:, first:]
+        stop = groups.shape[1]
+        x = found[:, first:stop] + _looked_up(self.previous, before)
         places = torch.arange(stop, device=x.device)
         allowed = places[first:, None] >= places if stop > first + 1 else None  # the last place may look everywhere
         for k, layer in enumerate(self.decoder):
             x = layer(x, allowed, None if memories is None else memories[k])
+        return x
+
+    def _logits(self, decoded: Tensor, groups: Tensor, inside: int) -> Tensor:
+        """Logits (batch, cells, codes) of one code of each group, of which those before it are looked at."""
+        x = decoded
+        if self.inside:
+            if inside:
+                x = x + _looked_up(list(self.beside)[:inside], groups[..., :inside])
+            x = x + self.inside[inside](x)
         logits: Tensor = self.head(self.norm(x))
         return logits
 
@@ -239,18 +262,27 @@ def restored(preset: str, weights: Mapping[str, Tensor]) -> CodemapTransformer:
 
 
 class _Layer(nn.Module):
-    """x + attention(norm x), then x + MLP(norm x)."""
+    """x + attention(norm x), then x + perceptron(x)."""
 
     def __init__(self, shape: Shape, length: int, *, ahead: bool) -> None:
         super().__init__()
         self.attention = RelativeAttention(shape.width, shape.heads, length, ahead=ahead)
-        self.norms = nn.ModuleList([nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)])
-        self.mix = nn.Sequential(
-            nn.Linear(shape.width, 4 * shape.width), nn.GELU(), nn.Linear(4 * shape.width, shape.width)
-        )
+        self.norm, self.mix = nn.LayerNorm(shape.width), _perceptron(shape.width, 4)
         self.drop = nn.Dropout(shape.dropout)
 
     def forward(self, x: Tensor, allowed: Tensor | None, memory: Memory | None) -> Tensor:
-        x = x + self.drop(self.attention(self.norms[0](x), allowed, memory))
-        out: Tensor = x + self.drop(self.mix(self.norms[1](x)))
+        x = x + self.drop(self.attention(self.norm(x), allowed, memory))
+        out: Tensor = x + self.drop(self.mix(x))
         return out
+
+
+def _perceptron(width: int, times: int) -> nn.Sequential:
+    """One hidden layer that is `times` as wide, behind a norm."""
+    return nn.Sequential(
+        nn.LayerNorm(width), nn.Linear(width, times * width), nn.GELU(), nn.Linear(times * width, width)
+    )
+
+
+def _looked_up(tables: Iterable[nn.Module], codes: Tensor) -> Tensor:
+    """Sum of the embeddings (..., width) of codes (..., n), each of them in its own of n tables."""
+    return torch.stack([table(codes[..., k]) for k, table in enumerate(tables)]).sum(dim=0)

@@ -127,6 +127,15 @@ class Vqvae2(nn.Module):
         counts = (perplexity(codes[0], self.shape.codes), perplexity(codes[1], self.shape.codes))
         return Passed(self._drawn(top, bottom), distance, counts)
 
+    def settled(self, image: Tensor) -> Passed:
+        """As `forward`, but codes and codebooks stay as they are, and only what draws an image from them learns."""
+        self.quantize_t.eval()
+        self.quantize_b.eval()
+        with torch.no_grad():
+            top, bottom, distance, codes = self._quantised(self.entered(image), self.quantize_t, self.quantize_b)
+        counts = (perplexity(codes[0], self.shape.codes), perplexity(codes[1], self.shape.codes))
+        return Passed(self._drawn(top, bottom), distance, counts)
+
     def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Codes of images (batch, 2, bins, frames).
 
@@ -145,11 +154,13 @@ class Vqvae2(nn.Module):
 
     def loss(self, image: Tensor, passed: Passed) -> Tensor:
         """See the equation above; the distances count without codes moving."""
-        error = (passed.image - self.entered(image)).square()
         power = image[:, :1]
         weight = (LOUDNESS * (power - power.amax(dim=(2, 3), keepdim=True))).exp()
-        frequency = (weight * error[:, 1:].sum(dim=1, keepdim=True)).mean() / weight.mean()
-        return error[:, :1].mean() + frequency + COMMITMENT * passed.distance
+        turning = (weight / weight.mean()).expand(-1, passed.image.shape[1] - 1, -1, -1)
+        # one product over all channels: taking them apart would copy their gradients together again
+        weights = torch.cat([torch.ones_like(power), turning], dim=1) / power.numel()
+        error = (passed.image - self.entered(image)).square()
+        return (weights * error).sum() + COMMITMENT * passed.distance
 
     def entered(self, image: Tensor) -> Tensor:
         """What the first layer is given (batch, channels, bins, frames)."""

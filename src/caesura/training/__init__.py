@@ -3,7 +3,9 @@
 - `recipes`: one file per trained model; `recipes/NAME.py` is what `caesura train NAME` runs
 - `examples`: crops of music with gaps, the same ones for the same seed, wherever a run is resumed
 - `average`: the moving average of the weights, which is what is kept
-- `restorer`: the module that Lightning drives: loss, optimiser, warm-up, average
+- `run`: what a run needs, the checkpoints it leaves, and the weights that come of them
+- `learner`: the optimiser, a learning rate that rises and falls, and examples in order
+- `restorer`: the loss of `cqtdiff`; `coding`: the losses of `vqvae`, `notono_top` and `notono_bottom`
 - `listening`: what TensorBoard plays and shows
 """
 

@@ -17,9 +17,9 @@ from caesura.data.notes import Note, held_out, read_notes
 from caesura.networks import codemap_transformer
 from caesura.networks.vqvae2 import Vqvae2
 from caesura.networks.weights import load
-from caesura.training.coding import Filler, Optimisation, fit
+from caesura.training.coding import Filler, Optimisation
 from caesura.training.notes import Codes, Selections, coded, imaged
-from caesura.training.recipes.cqtdiff import Run
+from caesura.training.run import Run, check, fit
 
 CODER = "vqvae.safetensors"
 
@@ -39,6 +39,7 @@ def train_filler(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -
         ValueError: there are no notes, or no autoencoder in the folder above `run.out`; there is nothing to resume
             from, or a run that would be overwritten.
     """
+    check(run)
     coder = _coder(preset, run)
     learnt, measured = held_out(read_notes(run.data))
     top = preset.shape.map == "top"

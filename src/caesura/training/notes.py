@@ -1,8 +1,10 @@
 """What the networks of notes learn from: images and codes kept on disk, drawn evenly over families, with selections.
 
-    example i = note_i with selection_i,   both functions of (seed, i) alone
+    example i = note_i inside selection_i, note'_i around it,   all functions of (seed, i) alone
 
-A family is drawn with the root of its number of notes. Selections are rectangles of all sizes, or everything.
+A family is drawn with the root of its number of notes. Selections are rectangles of all sizes, or everything. Mostly
+note' is the note itself. In the other examples it is another one, half of them of the same pitch, and the labels are
+those of what is inside: whoever paints a mallet's attack into an organ wants what he says, not what is around it.
 
 References:
     T. Bazin, G. Hadjeres, P. Esling, M. Malt, "Spectrogram inpainting for interactive generation of instrument
@@ -11,7 +13,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Coded", "Codes", "Images", "Selections", "coded", "imaged", "labels_of", "selection"]
+__all__ = ["Coded", "Codes", "Images", "Selections", "chances", "coded", "digest", "imaged", "labels_of", "selection"]
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -31,10 +33,12 @@ from caesura.codecs.melif import MelIf
 from caesura.data.notes import Note, read_note
 from caesura.networks.vqvae2 import Vqvae2
 
-EVERYTHING = 0.1  # share of the selections that leave nothing
+EVERYTHING = 0.2  # share of the selections that leave nothing
 WHOLE_BAND = 0.3  # share of the rectangles that reach over all frequencies
 COUNTS = (1, 1, 2, 3)  # rectangles of a selection
 ALIGNED = 0.5  # share of the fine map's selections that hold whole coarse cells, as after drawing those anew
+MIXED = 0.4  # share of the selections around which another note stands
+SAME_PITCH = 0.5  # share of those whose other note has the same pitch
 UNTOLD = 0.1  # share of the labels that are not told
 CHUNK = 16  # images that are coded at once
 
@@ -73,7 +77,7 @@ class Images(Dataset[Tensor]):
     """
 
     def __init__(self, images: NDArray[np.float16], labels: NDArray[np.int16], seed: int) -> None:
-        self.images, self.seed, self.chances = images, seed, _chances(labels)
+        self.images, self.seed, self.chances = images, seed, chances(labels)
 
     def __getitem__(self, index: int) -> Tensor:
         note = np.random.default_rng((self.seed, index)).choice(len(self.images), p=self.chances)
@@ -90,22 +94,34 @@ class Selections(Dataset[Coded]):
     """
 
     def __init__(self, codes: Codes, seed: int, *, top: bool) -> None:
-        self.codes, self.seed, self.top, self.chances = codes, seed, top, _chances(codes.labels)
+        self.codes, self.seed, self.top, self.chances = codes, seed, top, chances(codes.labels)
 
     def __getitem__(self, index: int) -> Coded:
         rng = np.random.default_rng((self.seed, index))
         note = rng.choice(len(self.chances), p=self.chances)
-        coarse = self.codes.top[note]
-        codes = coarse if self.top else self.codes.bottom[note]
-        unknown = selection(coarse.shape if self.top or rng.random() < ALIGNED else codes.shape, rng)
-        step = codes.shape[0] // unknown.shape[0]
+        coarse, fine = self.codes.top[note], self.codes.bottom[note]
+        aligned = self.top or rng.random() < ALIGNED
+        unknown = selection(coarse.shape if aligned else fine.shape, rng)
+        step = fine.shape[0] // unknown.shape[0]
+        if aligned and rng.random() < MIXED:
+            other = self._other(note, rng)
+            coarse = np.where(unknown, coarse, self.codes.top[other])
+            fine = np.where(_finer(unknown, step), fine, self.codes.bottom[other])
+        codes = coarse if self.top else fine
+        unknown = unknown if self.top else _finer(unknown, step)
         labels = np.where(rng.random(3) < UNTOLD, -1, self.codes.labels[note])
         return Coded(
             torch.from_numpy(codes.astype(np.int64)),
-            torch.from_numpy(~unknown.repeat(step, axis=0).repeat(step, axis=1)),
+            torch.from_numpy(~unknown),
             torch.from_numpy(labels.astype(np.int64)),
             torch.from_numpy(coarse.astype(np.int64)),
         )
+
+    def _other(self, note: int, rng: np.random.Generator) -> int:
+        """Another note, or by chance the same."""
+        if rng.random() < SAME_PITCH:
+            return int(rng.choice(np.flatnonzero(self.codes.labels[:, 0] == self.codes.labels[note, 0])))
+        return int(rng.choice(len(self.chances), p=self.chances))
 
 
 def selection(shape: Sequence[int], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -133,7 +149,7 @@ def imaged(
         workers: processes; 0: this one.
         progress: called with the fraction done.
     """
-    path = folder / f"images-{_digest(notes)}.npy"
+    path = folder / f"images-{digest(notes)}.npy"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         shape = (len(notes), *_image(notes[0]).shape)
@@ -162,8 +178,7 @@ def coded(network: Vqvae2, images: NDArray[np.float16], notes: Sequence[Note], f
         notes: from `caesura.data.notes.read_notes`.
         folder: there already.
     """
-    weights = hashlib.sha256(b"".join(value.cpu().numpy().tobytes() for value in network.state_dict().values()))
-    path = folder / f"codes-{_digest(notes)}-{weights.hexdigest()[:12]}.npz"
+    path = folder / f"codes-{digest(notes)}-{_coding(network)}.npz"
     if not path.is_file():
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = network.eval().to(device)
@@ -184,16 +199,29 @@ def labels_of(notes: Sequence[Note]) -> NDArray[np.int16]:
     return np.array([note.labels for note in notes], dtype=np.int16)
 
 
+def _finer(chosen: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
+    """Each cell `step` times in both directions."""
+    return chosen.repeat(step, axis=0).repeat(step, axis=1)
+
+
 def _image(note: Note) -> NDArray[np.float16]:
     return MelIf().encode(read_note(note)).astype(np.float16)
 
 
-def _digest(notes: Sequence[Note]) -> str:
+def digest(notes: Sequence[Note]) -> str:
+    """What names files about these notes."""
     listed = "\n".join(f"{note.key} {note.labels} {note.path.name} {note.size}" for note in notes)
     return hashlib.sha256(listed.encode()).hexdigest()[:12]
 
 
-def _chances(labels: NDArray[np.int16]) -> NDArray[np.float64]:
+def _coding(network: Vqvae2) -> str:
+    """Digest of the weights that codes depend on: not of those that draw images from them."""
+    drawing = ("dec.", "upsample_top_to_bottom.")
+    weights = (value for name, value in network.state_dict().items() if not name.startswith(drawing))
+    return hashlib.sha256(b"".join(value.cpu().numpy().tobytes() for value in weights)).hexdigest()[:12]
+
+
+def chances(labels: NDArray[np.int16]) -> NDArray[np.float64]:
     """How likely each note is drawn: that of a family goes with the root of its size."""
     sizes = np.bincount(labels[:, 1])[labels[:, 1]]
     chances = 1.0 / np.sqrt(sizes)

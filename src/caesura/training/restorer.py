@@ -17,16 +17,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning import LightningModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from caesura.networks.context import Context
 from caesura.networks.cqt_lean import CqtLean, Shape
 from caesura.training.average import Average
-from caesura.training.examples import Endless, Example, Gapped
+from caesura.training.examples import Example, Gapped
+from caesura.training.learner import Learner
 
-COOLING = 0.3  # share of a run over which the learning rate falls
 LOUDEST = 4.0  # power of a gap, in units of the recording's own, beyond which an example counts for less
 NOTHING = 1e-3  # cells' worth of weight that keeps the mean of an octave without unknown cells finite
 
@@ -51,7 +49,7 @@ class Optimisation:
     """Standard deviation of their logarithm."""
 
 
-class Restorer(LightningModule):
+class Restorer(Learner):
     """A lean network in training.
 
     Args:
@@ -60,18 +58,18 @@ class Restorer(LightningModule):
         examples: what it learns from.
         seed: of weights, noise and levels.
         workers: processes that prepare examples, for each process of the run.
-        steps: that the run will take in all; -1: unknown.
     """
 
-    def __init__(
-        self, shape: Shape, how: Optimisation, examples: Gapped, *, seed: int, workers: int = 0, steps: int = -1
-    ) -> None:
-        super().__init__()
+    how: Optimisation
+    network: CqtLean
+
+    def __init__(self, shape: Shape, how: Optimisation, examples: Gapped, *, seed: int, workers: int = 0) -> None:
+        super().__init__(how, examples, workers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = CqtLean(shape)
         self.average = Average(self.network, how.decay)
-        self.how, self.examples, self.seed, self.workers, self.steps = how, examples, seed, workers, steps
+        self.seed = seed
 
     def loss(self, example: Example, key: tuple[int, ...]) -> Tensor:
         """Loss of a batch, with the noise that belongs to `key`."""
@@ -104,25 +102,3 @@ class Restorer(LightningModule):
     def on_train_batch_end(self, *_: Any) -> None:
         """The average follows."""
         self.average.update(self.network)
-
-    def configure_optimizers(self) -> Any:
-        """Adam; the learning rate rises, stays, and falls to zero over the last part of a run of known length."""
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.how.rate, betas=(0.9, 0.99))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._share_of_rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _share_of_rate(self, n: int) -> float:
-        rise = min((n + 1) / max(self.how.warmup, 1), 1.0)
-        fall = (self.steps - n) / (COOLING * self.steps) if self.steps > 0 else 1.0
-        return min(rise, max(fall, 0.0), 1.0)
-
-    def train_dataloader(self) -> DataLoader[Example]:
-        """Examples from where the run stands."""
-        world = self.trainer.world_size
-        first = self.global_step * self.how.batch * world
-        return DataLoader(
-            self.examples,
-            batch_size=self.how.batch,
-            sampler=Endless(first, self.global_rank, world),
-            num_workers=self.workers,
-        )

@@ -20,14 +20,15 @@ from pathlib import Path
 from lightning import Callback
 
 from caesura.networks import codemap_transformer
-from caesura.training.coding import Filler, Optimisation, exported
+from caesura.training.coding import Filler, Optimisation
 from caesura.training.filling import Preset, train_filler
-from caesura.training.recipes.cqtdiff import LAST, Run
+from caesura.training.run import LAST, Run, exported
 
 PRESETS = {
     "tiny": Preset(codemap_transformer.PRESETS["top-tiny"], Optimisation(batch=2, rate=3e-3, warmup=5, every=4)),
     "cpu": Preset(
-        codemap_transformer.PRESETS["top-cpu"], Optimisation(batch=16, rate=5e-4, warmup=200, smoothing=0.02)
+        codemap_transformer.PRESETS["top-cpu"],
+        Optimisation(batch=8, rate=1e-3, warmup=200, decay=0.998, smoothing=0.02),
     ),
     "gpu": Preset(
         codemap_transformer.PRESETS["top-gpu"],
@@ -42,5 +43,5 @@ def train(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -> Fille
 
 
 def export(checkpoint: Path, out: Path, preset: str) -> None:
-    """Write the average of a checkpoint's weights; see `caesura.training.coding.exported`."""
+    """Write the average of a checkpoint's weights; see `caesura.training.run.exported`."""
     exported(checkpoint, out, codemap_transformer, f"top-{preset}", "average.network.")

@@ -22,9 +22,9 @@ from lightning import Callback
 
 from caesura.data.notes import held_out, read_notes
 from caesura.networks import vqvae2
-from caesura.training.coding import Coder, Optimisation, exported, fit
+from caesura.training.coding import Coder, Optimisation
 from caesura.training.notes import Images, imaged, labels_of
-from caesura.training.recipes.cqtdiff import LAST, Run
+from caesura.training.run import LAST, Run, check, exported, fit
 
 MEASURED = 16  # held-out notes
 
@@ -39,7 +39,9 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(vqvae2.PRESETS["tiny"], Optimisation(batch=2, rate=3e-3, warmup=5, free=3, every=4)),
-    "cpu": Preset(vqvae2.PRESETS["cpu"], Optimisation(batch=8, rate=1e-3, warmup=50, free=200, workers=1)),
+    "cpu": Preset(
+        vqvae2.PRESETS["cpu"], Optimisation(batch=4, rate=1e-3, warmup=50, free=200, settled=3980, workers=1)
+    ),
     "gpu": Preset(vqvae2.PRESETS["gpu"], Optimisation(batch=32, rate=4e-4, warmup=200, free=1000, workers=8)),
 }
 
@@ -50,6 +52,7 @@ def train(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -> Coder
     Raises:
         ValueError: there are no notes, nothing to resume from, or a run that would be overwritten.
     """
+    check(run)
     learnt, measured = held_out(read_notes(run.data))
     folder, workers = run.out.parent, preset.how.workers
     some = [measured[k] for k in np.linspace(0, len(measured) - 1, min(MEASURED, len(measured))).round().astype(int)]
@@ -61,5 +64,5 @@ def train(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -> Coder
 
 
 def export(checkpoint: Path, out: Path, preset: str) -> None:
-    """Write the weights of a checkpoint; see `caesura.training.coding.exported`."""
+    """Write the weights of a checkpoint; see `caesura.training.run.exported`."""
     exported(checkpoint, out, vqvae2, preset, "network.")
