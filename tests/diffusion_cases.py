@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from caesura.diffusion import Gaussian, Guided, Unconstrained, sample
+from caesura.diffusion import Gaussian, Guided, Replacement, Unconstrained, sample
+from caesura.diffusion.schedules import sigmas_of
 
 torch.set_num_threads(1)
 
@@ -142,3 +144,19 @@ def shifted(scale: float, conditional: Tensor, unconditional: Tensor | float, co
 
 def quarter(n: int) -> Tensor:
     return 0.25 * torch.eye(n, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class OneLevelTooNoisy(Replacement):
+    """The published Tango script's: the known part, at the level the step came from, by the script's own scale."""
+
+    abar: Tensor | None = None
+
+    def restate(self, x: Tensor, sigma: float, observed: Any, noise: Any) -> Tensor:
+        if sigma == 0.0:
+            return observed.project(x)
+        assert self.abar is not None
+        now = int((sigmas_of(self.abar) - sigma).abs().argmin())
+        here, above = self.abar[now], self.abar[now + 1]
+        known = ((above / here).sqrt() * observed.y + ((1.0 - above) / here).sqrt() * noise(x)).expand(x.shape)
+        return torch.where(observed.mask, known, x)

@@ -84,7 +84,7 @@ def audioldm(folder: Path, *, old: bool = False) -> dict[str, Any]:
     """Save a checkpoint in diffusers' layout; `old` as versions before 0.17 named and kept the tensors."""
     text = part_of("transformers", "ClapTextModelWithProjection")(
         part_of("transformers", "ClapTextConfig")(
-            vocab_size=300, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+            vocab_size=300, hidden_size=16, num_hidden_layers=2, num_attention_heads=1, intermediate_size=32
         )
     ).eval()
     parts = {"vae": vae(), "vocoder": vocoder(), "unet": audioldm_unet(), "text_encoder": text}
@@ -122,6 +122,25 @@ def _as_before(folder: Path, parts: dict[str, Any]) -> None:
         for saved in (folder / name).glob("*.safetensors"):
             saved.unlink()
         torch.save(dict(weights), folder / name / f"{stem}.bin")
+
+
+def audioldm_original(path: Path, folder: Path, scale: float = 0.9) -> None:
+    """Save the parts of `audioldm` as AudioLDM's own program does, the true U-Net as the average."""
+    parts = audioldm(folder)
+    unet = as_published(parts["unet"], "audioldm_unet")
+    weights: dict[str, Any] = {f"model.diffusion_model.{name}": torch.zeros_like(t) for name, t in unet.items()}
+    weights |= {"model_ema." + f"diffusion_model.{name}".replace(".", ""): t for name, t in unet.items()}
+    weights["model_ema.decay"] = torch.tensor(0.9999)
+    stage = as_published(parts["vae"], "vae")
+    stage |= {f"vocoder.{name}": t for name, t in as_published(parts["vocoder"], "vocoder").items()}
+    weights |= {f"first_stage_model.{name}": t for name, t in stage.items()}
+    weights["first_stage_model.loss.logvar"] = torch.tensor(0.0)
+    for name, t in parts["text_encoder"].state_dict().items():
+        own = name.replace("text_model.", "text_branch.").replace("linear1", "0").replace("linear2", "2")
+        weights[f"cond_stage_model.model.{own}"] = t
+    weights["cond_stage_model.model.logit_scale_a"] = torch.tensor(1.0)
+    weights["scale_factor"] = torch.tensor(scale)
+    torch.save({"state_dict": weights, "global_step": 7}, path)
 
 
 def key_map(part: str) -> dict[str, tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,44 @@ def test_without_the_libraries_the_extra_is_named(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ValueError, match=r"needs diffusers .*: pip install 'caesura\[diffusion\]'"):
         part_of("diffusers", "AutoencoderKL")
     assert importlib.import_module("json") is json
+
+
+def scales() -> dict[str, float]:
+    found = json.loads((layouts.DATA / "tango.json").read_text())["entries"]
+    wanted = next(entry for entry in found if entry["id"] == "networks/scale_factors")["expected"]
+    return {name: value for name, value in wanted.items() if isinstance(value, float)}
+
+
+def test_a_checkpoint_of_audioldms_own_program_is_read(tmp_path: Path) -> None:
+    """The average of the network is what counts, and the scale of the latents is the checkpoint's own."""
+    scale = scales()["audioldm_m_full"]
+    layouts.audioldm_original(tmp_path / "audioldm.ckpt", tmp_path, scale)
+    own, theirs = open_audioldm(str(tmp_path / "audioldm.ckpt")), open_audioldm(str(tmp_path))
+    for part in ("vae", "vocoder", "unet"):
+        wanted = getattr(theirs, part).state_dict()
+        for name, tensor in getattr(own, part).state_dict().items():
+            torch.testing.assert_close(tensor, wanted[name], rtol=0, atol=0)
+    assert own.scale == pytest.approx(scale)
+    told, wanted_told = (model.tell("a dog") for model in (own, theirs))
+    torch.testing.assert_close(told["class_labels"], wanted_told["class_labels"])
+    x = torch.zeros(1, 8, 8, 16)
+    torch.testing.assert_close(own.prior(x, 1.0, **told), theirs.prior(x, 1.0, **wanted_told))
+
+
+@pytest.mark.parametrize("name", scales())
+def test_the_scale_of_the_latents_is_that_of_the_checkpoint(name: str) -> None:
+    x, scale = torch.randn(1, 5_120, generator=torch.Generator().manual_seed(0)), scales()[name]
+    model = open_audioldm("tiny")
+    scaled = replace(model, scale=scale)
+    torch.testing.assert_close(scaled.codec.encode(x), scale * model.codec.encode(x))
+    torch.testing.assert_close(
+        scaled.codec.decode(scaled.codec.encode(x), 5_120), model.codec.decode(model.codec.encode(x), 5_120)
+    )
+
+
+def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"first_stage_model.a": torch.zeros(1)}}, tmp_path / "other.ckpt")
+    with pytest.raises(ValueError, match="there is no scale_factor"):
+        open_audioldm(str(tmp_path / "other.ckpt"))
+    with pytest.raises(ValueError, match="there is no file"):
+        open_audioldm(str(tmp_path / "none.ckpt"))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from caesura.diffusion import (
     Ancestral,
+    Estimate,
     FromVelocity,
     Gaussian,
     Guided,
@@ -24,6 +25,7 @@ from caesura.diffusion import (
 )
 from caesura.diffusion.schedules import sigmas_of
 from diffusion_cases import (
+    OneLevelTooNoisy,
     Scripted,
     Stream,
     alphas_cumprod,
@@ -157,23 +159,64 @@ def test_tango_repaint_at_the_right_level(name: str) -> None:
     close(x[0], wanted["corrected"], 1e-8)
 
 
+@pytest.mark.parametrize("name", named("repaint/tango_script"))
+def test_tango_repaint_one_level_too_noisy(name: str) -> None:
+    """As published; see `diffusion_cases.OneLevelTooNoisy`."""
+    p, wanted = entries()[name]["parameters"], entries()[name]["expected"]
+    prior = shifted(p["guidance_scale"], numbers(43, 16, scale=0.6), 0.0, covariance(16))
+    abar = alphas_cumprod("small", p["schedule"]["steps"])
+    sigmas = travel(ddpm(abar, len(abar)), p["jump_length"], p["jump_n_sample"])
+    stream, like = Stream(44), torch.zeros(1, 16, dtype=torch.float64)
+    start = stream(like) * (1.0 + sigmas[0] ** 2).sqrt()
+    observed = Masked(truth(16, 41)[None], GAP_OF_16)
+    x = sample(prior, OneLevelTooNoisy(abar=abar), observed, sigmas, Ancestral(), start=start, noise=stream)
+    close(x[0], wanted["published"], 1e-8)
+
+
 # --- DDNM -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [n for n in named("ddnm/svd") if "r1" not in n])
+def test_ddnm_going_up_as_published(name: str) -> None:
+    """Every step up noises the last estimate of the prior from scratch, so of a climb only the last draw matters."""
+    given, p, wanted = (entries()[name][k] for k in ("input", "parameters", "expected"))
+    observed, sigmas, stream, state = _ddnm(name, given, p)
+    prior, estimate = Gaussian(covariance(16)), state
+    for a, b in itertools.pairwise(sigmas.tolist()):
+        draw = stream(state)
+        if b > a:
+            state = estimate + b * draw
+            continue
+        estimate = prior(state, a)
+        levels = torch.tensor([a, b], dtype=torch.float64)
+        noise = Scripted([draw] * 2)
+        state = sample(prior, NullSpace(), observed, levels, Renoise(p["eta"]), start=state, noise=noise)
+    close(state[0], wanted["final"], 1e-7)
+    close(estimate[0], wanted["last_unrectified_x0"], 1e-7)
+
+
+@pytest.mark.parametrize("name", named("ddnm/simplified"))
+def test_the_simplified_path_of_ddnm(name: str) -> None:
+    """Built here as the entry's note describes it: roots left out, and its noise scaled down twice."""
+    given, p, wanted = (entries()[name][k] for k in ("input", "parameters", "expected"))
+    observed, sigmas, stream, state = _ddnm(name, given, p)
+    prior, noise, eta = Gaussian(covariance(16)), p["sigma_y_effective"], p["eta"]
+    for a, b in itertools.pairwise(sigmas.tolist()):
+        estimate = prior(state, a)
+        direction, abar = (state - estimate) / a, 1.0 / (1.0 + b**2)
+        spread = (1.0 - abar**2) ** 0.5
+        share = 1.0 if spread >= abar * noise else spread / (abar * noise)
+        left = max(spread**2 - (abar * noise) ** 2, 0.0) ** 0.5
+        rectified = estimate + share * observed.back(observed.y - observed.apply(estimate))
+        state = rectified + left * b * (eta * stream(state) + (1.0 - eta**2) ** 0.5 * direction)
+    close(state[0], wanted["published_simplified"], 1e-7)
 
 
 @pytest.mark.parametrize("name", named("ddnm/svd") + named("ddnm/simplified"))
 def test_ddnm(name: str) -> None:
     given, p, wanted = (entries()[name][k] for k in ("input", "parameters", "expected"))
     final = wanted.get("final_with_forward_travel", wanted.get("final", wanted.get("svd_form_same_draws")))
-    inpainting = "inpainting" in name
-    mask = GAP_OF_16 if inpainting else torch.ones(16, dtype=torch.bool)
-    noise = p.get("sigma_y", p.get("sigma_y_effective"))
-    observed = Masked(torch.tensor([given["y"]], dtype=torch.float64), mask, noise=noise)
-    skip = 1000 // p["T_sampling"]
-    abar = alphas_cumprod("ddnm_linear")[torch.arange(0, 1000, skip)[: p["T_sampling"]]]
-    down = torch.cat([sigmas_of(abar).flip(0), torch.zeros(1, dtype=torch.float64)])
-    sigmas = travel(down, p.get("travel_length", 100), p.get("travel_repeat", 1))
-    stream = Stream(52 if "svd" in name else 53)
-    start = stream(torch.zeros(1, 16, dtype=torch.float64)) * (1.0 + sigmas[0] ** 2).sqrt()
+    observed, sigmas, stream, start = _ddnm(name, given, p)
     noise_of_all = Published(stream)
     x = sample(
         Gaussian(covariance(16)),
@@ -185,6 +228,20 @@ def test_ddnm(name: str) -> None:
         noise=noise_of_all,
     )
     close(x[0], final, 1e-7)
+
+
+def _ddnm(name: str, given: dict[str, Any], p: dict[str, Any]) -> tuple[Masked, Tensor, Stream, Tensor]:
+    """Observation, levels, draws and start of a DDNM entry."""
+    mask = GAP_OF_16 if "inpainting" in name else torch.ones(16, dtype=torch.bool)
+    noise = p.get("sigma_y", p.get("sigma_y_effective"))
+    observed = Masked(torch.tensor([given["y"]], dtype=torch.float64), mask, noise=noise)
+    skip = 1000 // p["T_sampling"]
+    abar = alphas_cumprod("ddnm_linear")[torch.arange(0, 1000, skip)[: p["T_sampling"]]]
+    down = torch.cat([sigmas_of(abar).flip(0), torch.zeros(1, dtype=torch.float64)])
+    sigmas = travel(down, p.get("travel_length", 100), p.get("travel_repeat", 1))
+    stream = Stream(52 if "svd" in name else 53)
+    start = stream(torch.zeros(1, 16, dtype=torch.float64)) * (1.0 + sigmas[0] ** 2).sqrt()
+    return observed, sigmas, stream, start
 
 
 class Published:
@@ -204,9 +261,9 @@ class Published:
         return wrapped
 
 
-@pytest.mark.parametrize("name", [n for n in named("ddnm/tango_script_T") if n.endswith("sy0.0")])
+@pytest.mark.parametrize("name", [n for n in named("ddnm/tango_script_T") if "sy" in n])
 def test_tango_ddnm(name: str) -> None:
-    """Its noisy variants thin out the noise of missing entries as well, which ours does not follow."""
+    """DDPM form; with noise it is built here, for it thins out the noise of missing entries as well."""
     p, wanted = entries()[name]["parameters"], entries()[name]["expected"]
     prior = shifted(p["guidance_scale"], numbers(43, 16, scale=0.6), 0.0, covariance(16))
     abar = alphas_cumprod("small", p["schedule"]["steps"])
@@ -223,7 +280,7 @@ def test_tango_ddnm(name: str) -> None:
     noise = Scripted(draws)
     x = sample(
         prior,
-        NullSpace(keep=False),
+        ThinnedOut() if p["sigma_y"] else NullSpace(keep=False),
         observed,
         revisit(down, length),
         _used(Ancestral(), noise),
@@ -232,6 +289,30 @@ def test_tango_ddnm(name: str) -> None:
     )
     assert not noise.draws
     close(x[0], wanted["final"], 1e-8)
+
+
+class ThinnedOut:
+    """The published script's DDNM+: a share of the correction, and less new noise everywhere."""
+
+    def denoise(self, prior: Any, x: Tensor, sigma: float, observed: Masked, last: Any, **cond: Any) -> Estimate:
+        return _ThinnedOut(prior(x, sigma, **cond), x, sigma, observed)
+
+    def restate(self, x: Tensor, sigma: float, observed: Masked, noise: Any) -> Tensor:
+        return x
+
+
+class _ThinnedOut(Estimate):
+    def __init__(self, x0: Tensor, x: Tensor, sigma: float, observed: Masked) -> None:
+        super().__init__(x0, (x - x0) / sigma)
+        object.__setattr__(self, "known", (x, sigma, observed))
+
+    def leave(self, down: float, up: float, draw: Any) -> Tensor:
+        x, sigma, observed = self.known  # type: ignore[attr-defined]
+        weight = 1.0 - down / sigma  # of the estimate in the next state
+        share = min(1.0, up / (weight * observed.noise))
+        rectified = self.x0 + share * observed.back(observed.y - observed.apply(self.x0))
+        spread = max(up**2 - (share * weight * observed.noise) ** 2, 0.0) ** 0.5
+        return weight * rectified + down / sigma * x + spread * draw()
 
 
 def _used(step: Any, noise: Scripted) -> Any:

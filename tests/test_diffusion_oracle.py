@@ -25,7 +25,6 @@ from caesura.diffusion import (
     Replacement,
     Step,
     Unconstrained,
-    ddpm,
     dpm_solver_2m,
     euler,
     heun,
@@ -33,7 +32,7 @@ from caesura.diffusion import (
     sample,
     travel,
 )
-from diffusion_cases import Normal, alphas_cumprod, entries, named, oracle
+from diffusion_cases import Normal, entries, named, oracle
 
 GAP = slice(24, 40)
 SAMPLES = 64
@@ -148,36 +147,6 @@ def test_the_exact_law_of_ddnm(eta: float) -> None:
     assert torch.allclose(columns.T @ columns, oracle()[f"law/{name}/covariance"], rtol=0.0, atol=1e-7)
 
 
-SIMULATED = [
-    pytest.param("repaint_ancestral_travel8x5", 1000),
-    pytest.param("null_space_ancestral_travel8x5", 1000, marks=pytest.mark.slow),
-    pytest.param("repaint_ancestral_travel8x20", 1000, marks=pytest.mark.slow),
-    pytest.param("repaint_ancestral_travel1x10", 1000, marks=pytest.mark.slow),
-    pytest.param("tango_plain_T200", 1000, marks=pytest.mark.slow),
-    pytest.param("tango_repaint_T200_10_10", 1000, marks=pytest.mark.slow),
-]
-
-
-@pytest.mark.parametrize(("name", "items"), SIMULATED)
-def test_chains_that_travel_by_simulation(name: str, items: int) -> None:
-    """The law is exact in the file; the tolerances are those of its README."""
-    p, noise = entries()[f"oracle/{name}"]["parameters"], Normal(5)
-    if "tango" in name:
-        sigmas = travel(ddpm(alphas_cumprod("tango"), p["T"]), p["jump_length"], p["jump_n_sample"])
-        spread = (1.0 + sigmas[0] ** 2).sqrt()
-    else:
-        sigmas = levels(p)
-        spread = sigmas[0]
-    conditioner = NullSpace(keep=False) if "null" in name else Replacement()
-    start, known = spread * noise(torch.zeros(items, SAMPLES)), observed(items)
-    prior = Gaussian(oracle()["covariance"])
-    x = sample(prior, conditioner, known, sigmas, Ancestral(), start=start, noise=noise)[:, GAP]
-    mean, covariance = (oracle()[f"law/{name}/{k}"] for k in ("mean", "covariance"))
-    deviation = covariance.diagonal().sqrt()
-    assert ((x.mean(0) - mean).abs() <= 5.0 * deviation / items**0.5).all()
-    assert ((x.var(0) / deviation**2 - 1.0).abs() <= 6.0 * (2.0 / items) ** 0.5).all()
-
-
 @pytest.mark.parametrize("name", named("oracle/guidance"))
 def test_reconstruction_guidance_by_simulation(name: str) -> None:
     """Not linear: compared within 5 combined standard errors of the stated scores."""
@@ -245,22 +214,6 @@ def test_starting_from_the_last_solve_is_worth_its_price() -> None:
 
 
 # --- noise in the observation ---------------------------------------------------------------------------------------
-
-
-def test_denoising_with_ddnm_plus() -> None:
-    name = "oracle/denoise_ddnm_plus_ddim_form_T100_eta0.85"
-    wanted, sigma_y = entries()[name]["expected"], entries()[name]["parameters"]["sigma_y"]
-    root = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64)
-    abar = (1.0 - root**2).cumprod(0)[::10]
-    sigmas = torch.cat([((1.0 - abar) / abar).sqrt().flip(0), torch.zeros(1, dtype=torch.float64)])
-    noise = Impulses(100)
-    known = Masked(oracle()["denoise_y"].expand(noise.items, -1), torch.ones(SAMPLES, dtype=torch.bool), noise=sigma_y)
-    start = (1.0 + sigmas[0] ** 2).sqrt() * noise(sigmas)
-    x = sample(Gaussian(oracle()["covariance"]), NullSpace(), known, sigmas, Renoise(0.85), start=start, noise=noise)
-    columns = x[1:] - x[:1]
-    deviation = (columns.T @ columns).diagonal().sqrt()
-    assert x[0, ::8].tolist() == pytest.approx(wanted["mean_every_8th"], rel=1e-6)
-    assert deviation[::8].tolist() == pytest.approx(wanted["std_every_8th"], rel=1e-6)
 
 
 @pytest.mark.parametrize("iterations", [3, 8])

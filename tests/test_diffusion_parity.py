@@ -122,6 +122,16 @@ def test_walks(name: str) -> None:
         assert sum(b < a for a, b in itertools.pairwise(path)) == case["network_evaluations"]
 
 
+def test_walks_that_jump_low_only() -> None:
+    """Two options of the published scheduler: a level above which nothing is resampled, and jumps of one level."""
+    cases = entries()["repaint/walk_options"]["expected"]
+    p = cases["start_resampling"]["parameters"]
+    found = walk(p["t_T"], p["jump_length"], p["jump_n_sample"], top=p["start_resampling"])
+    assert found == cases["start_resampling"]["list"]
+    p = cases["n_sample"]["parameters"]  # its jumps stay two levels below the start
+    assert walk(p["t_T"], 1, p["n_sample"], top=p["t_T"] - 2) == cases["n_sample"]["list"]
+
+
 def test_repaint_takes_4571_states() -> None:
     sigmas = travel(ddpm(alphas_cumprod("ddnm_linear"), 250), 10, 10)
     assert len(sigmas) == 4571
@@ -151,6 +161,18 @@ def test_renoising() -> None:
     for case in cases:
         start = x / alphas_cumprod(case["schedule"])[case["t"]] ** 0.5
         close(one(Gaussian(torch.eye(6)), euler, start, case["sigma"], case["sigma_up"], n), case["x_ve_up"], 1e-8)
+
+
+def test_renoising_over_ten_levels_at_once() -> None:
+    cases = [case for case in entries()["repaint/renoise"]["expected"]["cases"] if "sigma" not in case]
+    assert len(cases) == 2
+    for case in cases:
+        abar = alphas_cumprod(case["schedule"])
+        now, up = (float(sigmas_of(abar)[case[key]]) for key in ("t", "t_up"))
+        start = unit(31, 1, 6) / abar[case["t"]] ** 0.5
+        found = one(Gaussian(torch.eye(6)), euler, start, now, up, unit(32, 6))
+        close(found * abar[case["t_up"]] ** 0.5, case["x_vp_up"], 1e-8)
+        assert float(abar[case["t_up"]] / abar[case["t"]]) == pytest.approx(case["one_draw_ratio"])
 
 
 def test_the_known_part_is_mixed_in_at_the_level_just_reached() -> None:

@@ -200,7 +200,55 @@ def test_a_gap_in_the_last_part_frame_is_named() -> None:
     assert metrics.lsd(noise(0, samples=2500), noise(1, samples=2500), mask=mask, padding="reflect") > 0.0
 
 
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_frechet_distance_is_that_of_normal_laws_with_closed_forms(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((50, 4)) @ rng.standard_normal((4, 4))
+    x -= x.mean(axis=0)
+    spread, shift = np.cov(x, rowvar=False), rng.standard_normal(4)
+    assert metrics.frechet_distance(x, x + shift) == pytest.approx(shift @ shift)
+    # a law and the same one wider: (1 - a)^2 tr C, and the shift adds to it
+    wider = metrics.frechet_distance(x, 3.0 * x + shift)
+    assert wider == pytest.approx(4.0 * np.trace(spread) + shift @ shift)
+    assert metrics.frechet_distance(3.0 * x + shift, x) == pytest.approx(wider)
+    # covariances that commute: sum over axes of the squared difference of the deviations
+    axes, vectors = np.linalg.eigh(spread)
+    factors = np.array([0.5, 1.0, 2.0, 0.0])
+    stretched = x @ vectors * factors @ vectors.T
+    assert metrics.frechet_distance(x, stretched) == pytest.approx(np.sum((1.0 - factors) ** 2 * axes))
+    turn = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    y = rng.standard_normal((30, 4))
+    assert metrics.frechet_distance(x @ turn, y @ turn) == pytest.approx(metrics.frechet_distance(x, y))
+    assert metrics.frechet_distance(x, x[rng.permutation(50)]) < 1e-9 * np.trace(spread)
+
+
+def test_frechet_distance_of_sets_that_do_not_fit_is_refused() -> None:
+    for shapes in (((1, 3), (5, 3)), ((5, 3), (5, 2)), ((5,), (5, 3))):
+        with pytest.raises(ValueError, match=r"both must be \(items, features\) with 2 or more items"):
+            metrics.frechet_distance(np.zeros(shapes[0]), np.zeros(shapes[1]))
+
+
+def test_log_mel_frames_are_those_that_the_distance_compares() -> None:
+    x, y = noise(0, 2), noise(1, 2)
+    mask = np.ones(x.shape, dtype=bool)
+    mask[:, 2000:2400] = False
+    for told in (None, mask):
+        one, other = (metrics.log_mel_frames(each, RATE, mask=told) for each in (x, y))
+        assert one.shape[1] == 64
+        found = np.mean(np.abs(one - other))
+        assert found == pytest.approx(metrics.log_mel_distance(x, y, RATE, mask=told))
+    # frames of 1024 samples every 160 that touch 400 missing samples, in two channels
+    assert len(metrics.log_mel_frames(x, RATE, mask=mask)) == pytest.approx(2 * (1024 + 400) / 160, abs=2.0)
+
+
 # --- parity
+
+
+def test_frechet_distance_against_audioldm_eval() -> None:
+    generated = lcg(31, 360).reshape(60, 6)
+    target = 0.8 * lcg(32, 480).reshape(80, 6) @ (np.eye(6) + 0.3 * np.tril(np.ones((6, 6)))) + 0.2
+    assert metrics.frechet_distance(target, generated) == pytest.approx(0.52081982404, rel=1e-6)
 
 
 @pytest.mark.parametrize(

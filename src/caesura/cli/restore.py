@@ -16,7 +16,9 @@ NOTHING_SAID = "say where: --auto, --gap 1.20-1.35, --gaps labels.txt or --box 1
 
 
 def restore(  # the options of the command; what follows takes them in groups
-    inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Files, globs, folders, or - for stdin.")],
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="IN", help="Files, globs, folders, or - for stdin.")
+    ] = None,
     output: options.Output = None,
     out_dir: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where results of many inputs go.")] = None,
     gap: options.Gap = None,
@@ -38,15 +40,12 @@ def restore(  # the options of the command; what follows takes them in groups
     quality: Annotated[str | None, typer.Option(metavar="default|best", help="Setting of auto.")] = None,
     max_gap: Annotated[str | None, typer.Option(metavar="SECONDS", help="Setting of auto: refuse longer gaps.")] = None,
     policy: Annotated[str | None, typer.Option(metavar="fill|flag", help="Setting of auto, for longer gaps.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", "-s", metavar="KEY=VALUE", help="Setting of the method; repeat for more."),
-    ] = None,
-    text: Annotated[str, typer.Option(help="What should be heard, for methods that take a text.")] = "",
+    setting: options.Setting = None,
+    text: options.Text = "",
     guide: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A recording that steers the fill, for methods that take one.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    seed: options.Seed = 0,
     fade: Annotated[
         float,
         typer.Option(metavar="MS", min=0.0, help="Context given up to a crossfade on either side; 0 keeps it all."),
@@ -56,6 +55,9 @@ def restore(  # the options of the command; what follows takes them in groups
     ] = None,
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Before and after as PNG; a folder for many inputs.")
+    ] = None,
+    project: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Do what a project file of the studio says, to the byte.")
     ] = None,
     output_format: Annotated[str | None, typer.Option(metavar="flac|wav", help="Container of the result.")] = None,
     packet_ms: options.PacketMs = None,
@@ -69,6 +71,12 @@ def restore(  # the options of the command; what follows takes them in groups
 
     Exit code: 0 done, 1 finished with something refused or failed, 2 bad usage or input.
     """
+    if project is not None:
+        from caesura.cli.project import restore_project
+
+        if gap or gaps or box or auto or method != "auto" or setting or text or guide or out_dir or picture or dry_run:
+            raise ValueError(f"{project} says what to do: leave the options out that say where and how")
+        return restore_project(project, inputs or (), output, output_format, report=report, force=force, quiet=quiet)
     from caesura.cli.files import Job, check_new, expand, plan, required
     from caesura.cli.repairing import Repair, Style, built, each, preview, renamed
     from caesura.cli.where import Where, chosen_kinds
@@ -78,6 +86,8 @@ def restore(  # the options of the command; what follows takes them in groups
         gap, box, file=gaps, auto=auto, kinds=chosen_kinds(kinds, KINDS), channel=channel, packet_ms=packet_ms,
         sensitivity=sensitivity,
     )  # fmt: skip
+    if not inputs:
+        raise ValueError("name the recording to restore, or a --project")
     if not where.said:
         raise ValueError(NOTHING_SAID)
     short = {"quality": quality, "max_gap": max_gap, "policy": policy}

@@ -64,17 +64,19 @@ def ddpm(alphas_cumprod: Tensor, steps: int, *, offset: int = 0) -> Tensor:
     return torch.cat([sigmas_of(alphas_cumprod)[kept].flip(0), torch.zeros(1, dtype=torch.float64)])
 
 
-def walk(levels: int, length: int, repeat: int) -> list[int]:
+def walk(levels: int, length: int, repeat: int, *, top: int | None = None) -> list[int]:
     """RePaint's walk over level indices, from `levels` - 1 down to -1, which stands for clean.
 
     Args:
         levels: number of levels above clean.
         length: levels that a jump goes back up.
         repeat: passes over each stretch; 1 never goes up.
+        top: highest level that a jump may reach; None: any.
     """
     if length < 1 or repeat < 1:
         raise ValueError(f"length={length}, repeat={repeat}: both are whole numbers of 1 or more")
-    jumps = dict.fromkeys(range(0, levels - length, length), repeat - 1)
+    highest = levels - 1 if top is None else min(top, levels - 1)
+    jumps = dict.fromkeys(range(0, highest - length + 1, length), repeat - 1)
     path, level = [levels - 1], levels - 1
     while level >= 0:
         if jumps.get(level, 0) > 0:
@@ -86,9 +88,9 @@ def walk(levels: int, length: int, repeat: int) -> list[int]:
     return path
 
 
-def travel(sigmas: Tensor, length: int, repeat: int) -> Tensor:
+def travel(sigmas: Tensor, length: int, repeat: int, *, top: int | None = None) -> Tensor:
     """A falling list of levels that ends in 0, walked as RePaint does; see `walk`."""
-    return sigmas[[len(sigmas) - 2 - k for k in walk(len(sigmas) - 1, length, repeat)]]
+    return sigmas[[len(sigmas) - 2 - k for k in walk(len(sigmas) - 1, length, repeat, top=top)]]
 
 
 def revisit(sigmas: Tensor, length: int) -> Tensor:

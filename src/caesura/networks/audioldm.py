@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from caesura.diffusion.schedules import sigmas_of
+from caesura.networks import hub
+from caesura.networks.audioldm_original import read_original
 from caesura.networks.checkpoints import filled, flat, folder_of, part_of, read, read_json, untrained
 from caesura.networks.hub import published
 from caesura.networks.key_maps import current_vae_key
@@ -39,7 +41,8 @@ def open_audioldm(weights: str) -> LatentModel:
     """The model of a published checkpoint.
 
     Args:
-        weights: "tiny" (random), a folder in diffusers' layout, or one of `PUBLISHED` that was downloaded.
+        weights: "tiny" (random), a folder in diffusers' layout, one of `PUBLISHED` that was downloaded, or a .ckpt file
+            of AudioLDM's own program.
 
     Raises:
         MissingWeights: they are not on this machine.
@@ -47,22 +50,47 @@ def open_audioldm(weights: str) -> LatentModel:
     """
     if weights == "tiny":
         vae, vocoder, unet, text = (untrained(build) for build in (tiny_vae, tiny_vocoder, _tiny_unet, _tiny_text))
-        return _assembled(vae, vocoder, unet, text, _bytes)
+        return _assembled(vae, vocoder, unet, text, _bytes, 1.0)
+    if weights.endswith(".ckpt"):
+        return _original(Path(weights))
     folder = folder_of(weights, PUBLISHED)
     vae_config = read_json(folder / "vae" / "config.json")
     vae_weights = {current_vae_key(name): t for name, t in read(folder / "vae").items()}
     vae = part_of("diffusers", "AutoencoderKL").from_config(vae_config)
     unet_config = with_reference_heads(read_json(folder / "unet" / "config.json"))
     unet = part_of("diffusers", "UNet2DConditionModel").from_config(unet_config)
-    read_json(folder / "tokenizer" / "tokenizer_config.json")  # where it is missing, this says so
-    tokenizer = part_of("transformers", "RobertaTokenizerFast").from_pretrained(folder / "tokenizer")
     return _assembled(
         filled(vae, flat(vae, vae_weights), f"'{folder / 'vae'}'"),
         _configured(folder / "vocoder", "SpeechT5HifiGan", "SpeechT5HifiGanConfig"),
         filled(unet, read(folder / "unet"), f"'{folder / 'unet'}'"),
         _configured(folder / "text_encoder", "ClapTextModelWithProjection", "ClapTextConfig"),
-        lambda text: tokenizer(text, truncation=True, max_length=LONGEST_TEXT, return_tensors="pt").input_ids,
+        _words(folder),
+        float(vae_config["scaling_factor"]),
     )
+
+
+def _original(path: Path) -> LatentModel:
+    """A checkpoint of AudioLDM's own program; the tokenizer is beside it, or that of a downloaded repository."""
+    if not path.is_file():
+        raise ValueError(f"there is no file '{path}'")
+    if (path.parent / "tokenizer").is_dir():
+        folder = path.parent
+    else:
+        folder = next((hub.folder(p.hub) for p in PUBLISHED if hub.fetched(p.hub)), path.parent)
+    parts, words = read_original(path), _words(folder)
+    return _assembled(parts.vae, parts.vocoder, parts.unet, parts.text, words, parts.scale)
+
+
+def _words(folder: Path) -> Callable[[str], Tensor]:
+    """RoBERTa's tokenizer in a sub-folder `tokenizer`."""
+    read_json(folder / "tokenizer" / "tokenizer_config.json")  # where it is missing, this says so
+    tokenizer = part_of("transformers", "RobertaTokenizerFast").from_pretrained(folder / "tokenizer")
+
+    def tokens(text: str) -> Tensor:
+        ids: Tensor = tokenizer(text, truncation=True, max_length=LONGEST_TEXT, return_tensors="pt").input_ids
+        return ids
+
+    return tokens
 
 
 def published_levels(steps: int) -> Tensor:
@@ -99,7 +127,7 @@ def _configured(folder: Path, model: str, config: str) -> nn.Module:
 
 
 def _assembled(
-    vae: Any, vocoder: nn.Module, unet: nn.Module, text: Any, tokens: Callable[[str], Tensor]
+    vae: nn.Module, vocoder: nn.Module, unet: nn.Module, text: Any, tokens: Callable[[str], Tensor], scale: float
 ) -> LatentModel:
     place = device()
 
@@ -110,7 +138,6 @@ def _assembled(
 
     for part in (vae, vocoder, unet, text):
         part.to(place)
-    scale = float(vae.config.scaling_factor)
     return LatentModel(vae, vocoder, unet, tell, scale, scaled_linear(*BETAS), velocity=False)
 
 

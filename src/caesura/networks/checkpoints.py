@@ -28,7 +28,7 @@ from caesura.networks.hub import Published
 from caesura.networks.weights import MissingWeights
 
 WEIGHT_FILES = ("diffusion_pytorch_model", "model", "pytorch_model")  # stems that diffusers and transformers save under
-SUFFIXES = (".safetensors", ".bin")
+SUFFIXES = (".safetensors", ".bin", ".ckpt")
 # Tables that are the same for every checkpoint; versions differ in which of them they save.
 COMPUTED = ("embeddings.position_ids", "embeddings.token_type_ids")
 
@@ -120,7 +120,8 @@ def read(folder: Path, *stems: str) -> dict[str, Tensor]:
         else:
             # A file of gigabytes is mapped rather than read, where its format allows it.
             found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-        return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.items()}
+            found = found.get("state_dict", found)
+        return {name: t.float() if t.is_floating_point() else t for name, t in found.items() if isinstance(t, Tensor)}
     except (OSError, EOFError, RuntimeError, AttributeError, UnpicklingError, SafetensorError) as error:
         said = " ".join(str(error).split())[:160]
         raise ValueError(f"'{path}' holds no weights that can be read: {said}") from None

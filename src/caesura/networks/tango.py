@@ -26,9 +26,9 @@ import torch
 from torch import Tensor, nn
 
 from caesura.networks.audioldm import tiny_vae, tiny_vocoder
-from caesura.networks.checkpoints import filled, flat, folder_of, part_of, read, read_json, untrained
+from caesura.networks.checkpoints import filled, folder_of, part_of, read, read_json, untrained
+from caesura.networks.first_stage import autoencoder_of, under, vocoder_of
 from caesura.networks.hub import published
-from caesura.networks.key_maps import vae_key, vocoder_key
 from caesura.networks.latent_models import LatentModel, Told, device, scaled_linear
 from caesura.networks.weights import MissingWeights
 
@@ -61,54 +61,13 @@ def open_tango(weights: str) -> LatentModel:
     stage = read(folder, "pytorch_model_vae")
     main = read(folder, "pytorch_model_main")
     return _assembled(
-        _vae(settings, {k: t for k, t in stage.items() if not k.startswith("vocoder.")}, folder),
-        _vocoder(_under("vocoder.", stage), folder),
-        _unet(_under("unet.", main), folder),
-        _text(_under("text_encoder.", main), folder),
+        autoencoder_of({k: t for k, t in stage.items() if not k.startswith("vocoder.")}, str(folder)),
+        vocoder_of(under("vocoder.", stage), str(folder)),
+        _unet(under("unet.", main), folder),
+        _text(under("text_encoder.", main), folder),
         _tokens(folder),
         float(settings["scale_factor"]),
     )
-
-
-def _under(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    found = {name.removeprefix(prefix): t for name, t in weights.items() if name.startswith(prefix)}
-    if not found:
-        raise ValueError(f"the checkpoint has no tensor whose name begins with '{prefix}'")
-    return found
-
-
-def _vae(settings: Mapping[str, Any], weights: Mapping[str, Tensor], folder: Path) -> nn.Module:
-    shape = settings["ddconfig"]
-    levels = len(shape["ch_mult"])
-    network = part_of("diffusers", "AutoencoderKL")(
-        in_channels=shape["in_channels"],
-        out_channels=shape["out_ch"],
-        block_out_channels=tuple(shape["ch"] * m for m in shape["ch_mult"]),
-        layers_per_block=shape["num_res_blocks"],
-        latent_channels=settings["embed_dim"],
-        norm_num_groups=32,
-        down_block_types=("DownEncoderBlock2D",) * levels,
-        up_block_types=("UpDecoderBlock2D",) * levels,
-    )
-    renamed = {vae_key(name, levels): t for name, t in weights.items()}
-    return filled(network, flat(network, renamed), f"the autoencoder in '{folder}'")
-
-
-def _vocoder(weights: Mapping[str, Tensor], folder: Path) -> nn.Module:
-    channels, bins, _ = weights["conv_pre.weight"].shape
-    settings = part_of("transformers", "SpeechT5HifiGanConfig")(
-        model_in_dim=bins,
-        sampling_rate=16_000,
-        upsample_initial_channel=channels,
-        upsample_rates=[5, 4, 2, 2, 2],
-        upsample_kernel_sizes=[16, 16, 8, 4, 4],
-        resblock_kernel_sizes=[3, 7, 11],
-        resblock_dilation_sizes=[[1, 3, 5]] * 3,
-        normalize_before=False,
-    )
-    renamed = {vocoder_key(name): t for name, t in weights.items()}
-    given = {**renamed, "mean": torch.zeros(bins), "scale": torch.ones(bins)}
-    return filled(part_of("transformers", "SpeechT5HifiGan")(settings), given, f"the vocoder in '{folder}'")
 
 
 def _unet(weights: Mapping[str, Tensor], folder: Path) -> nn.Module:

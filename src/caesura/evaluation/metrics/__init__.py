@@ -12,8 +12,10 @@ from __future__ import annotations
 
 __all__ = [
     "energy_loss",
+    "frechet_distance",
     "gap_snr",
     "log_mel_distance",
+    "log_mel_frames",
     "lsd",
     "mel_spectrogram",
     "multi_resolution_lsd",
@@ -25,6 +27,7 @@ __all__ = [
     "ssim",
 ]
 
+from caesura.evaluation.metrics.distribution import frechet_distance, log_mel_frames
 from caesura.evaluation.metrics.image import psnr, ssim
 from caesura.evaluation.metrics.spectra import mel_spectrogram
 from caesura.evaluation.metrics.spectral import log_mel_distance, lsd, multi_resolution_lsd, multi_resolution_stft

@@ -14,7 +14,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["log_mel_distance", "lsd", "multi_resolution_lsd", "multi_resolution_stft"]
+__all__ = ["log_mel", "log_mel_distance", "lsd", "multi_resolution_lsd", "multi_resolution_stft", "touching"]
 
 from collections.abc import Sequence
 from typing import Literal
@@ -68,7 +68,7 @@ def lsd(
     if mask is None:
         return float(per_frame.mean())
     missing = missing_samples(np.atleast_2d(mask), x.shape)
-    return float(per_frame[_touching(missing, n_fft, hop_length, padding)].mean())
+    return float(per_frame[touching(missing, n_fft, hop_length, padding)].mean())
 
 
 def multi_resolution_lsd(
@@ -114,26 +114,27 @@ def log_mel_distance(
         n_mels: number of bands.
     """
     x, y = (np.atleast_2d(signal) for signal in check_pair(reference, estimate))
-    logs = [_log_mel(signal, sample_rate, n_fft, hop_length, n_mels) for signal in (x, y)]
+    logs = [log_mel(signal, sample_rate, n_fft, hop_length, n_mels) for signal in (x, y)]
     per_frame = np.mean(np.abs(logs[0] - logs[1]), axis=1)
     if mask is None:
         return float(per_frame.mean())
     missing = missing_samples(np.atleast_2d(mask), x.shape)
-    return float(per_frame[_touching(missing, n_fft, hop_length, "reflect")].mean())
+    return float(per_frame[touching(missing, n_fft, hop_length, "reflect")].mean())
 
 
 def _log_power(x: Array, n_fft: int, hop_length: int, padding: Padding) -> Array:
     return np.log(np.abs(spectrogram(x, n_fft, hop_length, padding=padding)) ** 2 + POWER_FLOOR)
 
 
-def _log_mel(x: Array, sample_rate: int, n_fft: int, hop_length: int, n_mels: int) -> Array:
+def log_mel(x: Array, sample_rate: int, n_fft: int, hop_length: int, n_mels: int) -> Array:
+    """Log-mel magnitudes of (channels, samples) -> (channels, n_mels, frames), as `log_mel_distance` compares them."""
     fmax = min(MEL_FMAX, sample_rate / 2.0)
     settings = {"n_fft": n_fft, "hop_length": hop_length, "n_mels": n_mels}
     mel = mel_spectrogram(x, sample_rate, **settings, fmax=fmax, power=1.0, padding="reflect")
     return np.asarray(np.log(np.maximum(mel, MEL_FLOOR)))
 
 
-def _touching(missing: NDArray[np.bool_], n_fft: int, hop_length: int, padding: Padding) -> NDArray[np.bool_]:
+def touching(missing: NDArray[np.bool_], n_fft: int, hop_length: int, padding: Padding) -> NDArray[np.bool_]:
     """(channels, frames), True where a frame holds a missing sample; samples mirrored by the padding do not count."""
     margin = 0 if padding == "none" else n_fft // 2
     padded = np.pad(missing, ((0, 0), (margin, margin)))
