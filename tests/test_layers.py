@@ -61,6 +61,7 @@ WITH_TORCH = (
     "codecs/cqt.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
+    "methods/_denoising.py",
     "methods/_latent.py",
     "methods/_walks.py",
     "methods/audioldm.py",
