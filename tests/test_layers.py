@@ -15,10 +15,10 @@ ROOT = Path(caesura.__file__).parent
 LAYERS = (
     ("atomic", "audio", "box", "region", "autoregression"),
     ("problem",),
-    ("inpainter", "labels", "windows", "seam", "data", "codecs", "detection", "diffusion"),
+    ("inpainter", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
     ("methods", "training", "denoising"),
-    ("evaluation", "report", "verify", "picture", "repair", "batch"),
+    ("evaluation", "codes", "generation", "report", "verify", "picture", "repair", "batch"),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")
@@ -59,6 +59,7 @@ WITH_TORCH = (
     "networks/",
     "training/",
     "codecs/cqt.py",
+    "codecs/patches.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
     "methods/_denoising.py",
@@ -69,6 +70,7 @@ WITH_TORCH = (
     "methods/_notono.py",
     "methods/notono.py",
     "methods/tango.py",
+    "methods/text_mini.py",
 )
 WITHOUT = [path for path in FILES if not str(path.relative_to(ROOT)).startswith(WITH_TORCH)]
 

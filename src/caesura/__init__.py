@@ -24,10 +24,13 @@ __all__ = [
     "Unsupported",
     "__version__",
     "build",
+    "continued",
     "detect",
+    "generate",
     "read",
     "repair_file",
     "restore",
+    "varied",
     "write",
 ]
 
@@ -44,16 +47,20 @@ _HOMES = {
     "Restored": "caesura.restoration",
     "Unsupported": "caesura.inpainter",
     "build": "caesura.methods",
+    "continued": "caesura.generation",
     "detect": "caesura.detection",
+    "generate": "caesura.generation",
     "read": "caesura.audio",
     "repair_file": "caesura.repair",
     "restore": "caesura.restoration",
+    "varied": "caesura.generation",
     "write": "caesura.audio",
 }
 
 if TYPE_CHECKING:
     from caesura.audio import Audio, read, write
     from caesura.detection import detect
+    from caesura.generation import continued, generate, varied
     from caesura.inpainter import Accepts, Inpainter, Note, Unsupported
     from caesura.labels import Label
     from caesura.methods import build

@@ -42,6 +42,10 @@ class Accepts:
     """Whether it needs `Problem.text`."""
     guide: bool = False
     """Whether it needs `Problem.guide`."""
+    generates: int | None = None
+    """Hertz at which it makes sounds of its own where nothing is known; None: it needs something to go by."""
+    varies: bool = False
+    """Whether it plays `Problem.guide` again, its setting `strength` (0 to 1) saying how far it may go from it."""
 
 
 @dataclass(frozen=True)

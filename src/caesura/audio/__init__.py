@@ -18,6 +18,7 @@ __all__ = [
     "Reader",
     "Spliced",
     "Written",
+    "append",
     "chunks",
     "cue_regions",
     "open_audio",
@@ -28,6 +29,7 @@ __all__ = [
     "write",
 ]
 
+from caesura.audio.appending import append
 from caesura.audio.cues import cue_regions
 from caesura.audio.layout import AudioError, Chunk, Info
 from caesura.audio.opening import chunks, open_audio

@@ -14,17 +14,21 @@ from caesura.audio.layout import TRAILING, Chunk, Info
 from caesura.audio.opening import layout_of
 
 PORTABLE = ("bext", "iXML", "axml", "id3 ", "ID3 ", "_PMX", "cart", "NAME", "AUTH", "(c) ", "ANNO", "APPL", "AESD")
+PLACED = ("cue ", "LIST", "plst", "smpl", "inst", "ltxt", "MARK", "INST", "COMT")  # speak of positions, and of no more
 RATED = ("bext",)  # holds a time in samples
 REBUILT = ("fmt ", "fact", "data", "ds64", "COMM", "SSND", "FVER", "JUNK", "junk", "PAD ", "FLLR", TRAILING)
 
 
-def carried_chunks(source: Info, container: str, shape: Shape) -> tuple[list[bytes], list[bytes], str]:
+def carried_chunks(
+    source: Info, container: str, shape: Shape, *, appended: bool = False
+) -> tuple[list[bytes], list[bytes], str]:
     """Chunks of a file for a new file of the same kind with another length, rate or sample format.
 
     Args:
         source: a WAV or AIFF file.
         container: 'WAV' or 'AIFF'.
         shape: the new file's.
+        appended: whether the new file begins with the samples of the old one, so that positions stay what they were.
 
     Returns:
         whole chunks for before the samples, for after them, and a note that names what was left behind.
@@ -42,7 +46,9 @@ def carried_chunks(source: Info, container: str, shape: Shape) -> tuple[list[byt
                 continue
             file.seek(chunk.offset)
             contents = file.read(chunk.size)
-            if layout.container == "RIFX" or (moved and not _portable(chunk, contents, source, shape)):
+            if layout.container == "RIFX" or (
+                moved and not (appended and chunk.id in PLACED) and not _portable(chunk, contents, source, shape)
+            ):
                 left.append(chunk.id.strip())
             else:
                 sides[i > layout.data].append(build(chunk.id, contents))

@@ -63,8 +63,9 @@ def _row(found: Description) -> tuple[str, str, str, str]:
 
 
 def _fills(found: Description) -> str:
-    fills = ["gaps"] if found.accepts.get("gaps", True) else []
-    return ", ".join([*fills, "boxes"] if found.accepts.get("bands", False) else fills)
+    accepts = found.accepts
+    kinds = {"gaps": accepts.get("gaps", True), "boxes": accepts.get("bands"), "new sounds": accepts.get("generates")}
+    return ", ".join(kind for kind, there in kinds.items() if there)
 
 
 def _needs(found: Description) -> str:

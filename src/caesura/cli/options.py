@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["Channel", "Force", "Gap", "Gaps", "Kinds", "Output", "PacketMs", "Quiet", "Sensitivity", "complete_method"]
+__all__ = [
+    "Channel",
+    "Force",
+    "Gap",
+    "Gaps",
+    "Kinds",
+    "Output",
+    "PacketMs",
+    "Quiet",
+    "Seed",
+    "Sensitivity",
+    "Setting",
+    "Text",
+    "complete_method",
+]
 
 from pathlib import Path
 from typing import Annotated
@@ -51,5 +65,11 @@ PacketMs = Annotated[
 Sensitivity = Annotated[
     float, typer.Option("--sensitivity", help="Of the detection: 2 finds fainter damage and more that is none.")
 ]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="Setting of the method; repeat for more."),
+]
+Text = Annotated[str, typer.Option("--text", help="What should be heard, for methods that take a text.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]

@@ -134,7 +134,7 @@ def built(method: str, settings: Sequence[str], short: Mapping[str, str]) -> Inp
     Args:
         method: its name.
         settings: texts such as `order=512`.
-        short: values of the options that stand for settings of auto.
+        short: values of the options that stand for settings, by their names.
 
     Raises:
         ValueError: there is no such method or setting, or a value does not fit.
@@ -145,7 +145,7 @@ def built(method: str, settings: Sequence[str], short: Mapping[str, str]) -> Inp
     for key, value in short.items():
         if key not in known:
             option = f"--{key.replace('_', '-')}"
-            raise ValueError(f"{option} {value} is a setting of auto and {method} has none: leave it out")
+            raise ValueError(f"{option} {value} is a setting that {method} does not have: leave it out")
     given = {}
     for setting in settings:
         key, equals, value = setting.partition("=")

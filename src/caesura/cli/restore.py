@@ -38,15 +38,12 @@ def restore(  # the options of the command; what follows takes them in groups
     quality: Annotated[str | None, typer.Option(metavar="default|best", help="Setting of auto.")] = None,
     max_gap: Annotated[str | None, typer.Option(metavar="SECONDS", help="Setting of auto: refuse longer gaps.")] = None,
     policy: Annotated[str | None, typer.Option(metavar="fill|flag", help="Setting of auto, for longer gaps.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", "-s", metavar="KEY=VALUE", help="Setting of the method; repeat for more."),
-    ] = None,
-    text: Annotated[str, typer.Option(help="What should be heard, for methods that take a text.")] = "",
+    setting: options.Setting = None,
+    text: options.Text = "",
     guide: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A recording that steers the fill, for methods that take one.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    seed: options.Seed = 0,
     fade: Annotated[
         float,
         typer.Option(metavar="MS", min=0.0, help="Context given up to a crossfade on either side; 0 keeps it all."),

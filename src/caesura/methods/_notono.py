@@ -2,6 +2,9 @@
 
     for each window of four coarse columns: top ~ p(top | kept), then bottom ~ p(bottom | kept, top)
 
+Codes are drawn in the order in which the networks learnt them. Drawing many at once, the surest first, takes logits
+that depend on no order: the encoder has them in it, but no head that was trained to read them; see docs/notono.md.
+
 References:
     T. Bazin, G. Hadjeres, P. Esling, M. Malt, "Spectrogram inpainting for interactive generation of instrument
         sounds", CSMC + MuMe 2020.
@@ -9,9 +12,9 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["FILES", "Networks", "open_networks", "repaint", "window_starts"]
+__all__ = ["FILES", "Networks", "decoded", "open_networks", "repaint", "window_starts"]
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from caesura.codecs.melif import MelIf
 from caesura.codecs.vqvae import CodeMaps
@@ -28,7 +31,7 @@ from caesura.networks.codemap_transformer import CodemapTransformer
 from caesura.networks.sampling import Draw
 from caesura.networks.vqvae2 import PRESETS as CODERS
 from caesura.networks.vqvae2 import Vqvae2
-from caesura.networks.weights import MissingWeights, load
+from caesura.networks.weights import MissingWeights, cards, find, load
 
 Flags = NDArray[np.bool_]
 
@@ -49,13 +52,14 @@ def open_networks(weights: str) -> Networks:
     """The networks of a folder, on the device there is.
 
     Args:
-        weights: a folder with vqvae.safetensors, notono_top.safetensors and notono_bottom.safetensors, or "tiny".
+        weights: a folder with vqvae.safetensors, notono_top.safetensors and notono_bottom.safetensors; "tiny":
+            untrained networks; nothing: those that came with the package.
 
     Raises:
         MissingWeights: there are none.
         ValueError: they do not fit together.
     """
-    coder, top, bottom = _untrained() if weights == "tiny" else _loaded(Path(weights))
+    coder, top, bottom = _untrained() if weights == "tiny" else _loaded([_file(weights, name) for name in FILES])
     if not (coder.shape.codes == top.shape.codes == bottom.shape.codes):
         raise ValueError(
             f"the networks in '{weights}' have {coder.shape.codes}, {top.shape.codes} and {bottom.shape.codes} codes: "
@@ -106,6 +110,12 @@ def repaint(
     return top, bottom
 
 
+def decoded(networks: Networks, top: NDArray[np.int64], bottom: NDArray[np.int64], samples: int) -> NDArray[np.float64]:
+    """Sounds (batch, samples) of maps (batch, rows, columns)."""
+    coarse, fine = (torch.from_numpy(codes).to(networks.codec.device) for codes in (top, bottom))
+    return networks.codec.decode(coarse, fine, samples)
+
+
 def window_starts(unknown: Flags, step: int, columns: int = 4) -> Iterator[int]:
     """First coarse columns of the windows in which a map is filled, from left to right.
 
@@ -123,20 +133,28 @@ def window_starts(unknown: Flags, step: int, columns: int = 4) -> Iterator[int]:
         place = start + columns
 
 
-def _loaded(folder: Path) -> tuple[Vqvae2, CodemapTransformer, CodemapTransformer]:
-    found: list[nn.Module] = []
-    for name in FILES:
-        path = folder / f"{name}.safetensors"
-        if not path.is_file():
-            train = f"caesura train {name} --out {folder / name}"
-            raise MissingWeights(f"'{path}' is not there: run `{train} --data NOTES`, then `{train} --export {path}`")
-        found.append(load(str(path)))
-    coder, top, bottom = found
+def _file(folder: str, name: str) -> Path:
+    """The checked file of one network."""
+    if not folder:
+        file = next((card for card in cards().values() if card.bundled and card.file == f"{name}.safetensors"), None)
+        if file is not None:
+            return find(file.name)
+        steps = ", ".join(f"`caesura train {each}`" for each in FILES)
+        raise MissingWeights(f"this caesura has no weights of notono: run {steps} and pass their folder as weights")
+    path = Path(folder) / f"{name}.safetensors"
+    if not path.is_file():
+        train = f"caesura train {name} --out {path.with_suffix('')}"
+        raise MissingWeights(f"'{path}' is not there: run `{train} --data NOTES`, then `{train} --export {path}`")
+    return path
+
+
+def _loaded(paths: Sequence[Path]) -> tuple[Vqvae2, CodemapTransformer, CodemapTransformer]:
+    coder, top, bottom = (load(str(path)) for path in paths)
     if not isinstance(coder, Vqvae2):
-        raise ValueError(f"'{folder}/{FILES[0]}.safetensors' is a {type(coder).__name__}, not a Vqvae2")
-    for network, name in ((top, "top"), (bottom, "bottom")):
+        raise ValueError(f"'{paths[0]}' is a {type(coder).__name__}, not a Vqvae2")
+    for path, network, name in ((paths[1], top, "top"), (paths[2], bottom, "bottom")):
         if not isinstance(network, CodemapTransformer) or network.shape.map != name:
-            raise ValueError(f"'{folder}/notono_{name}.safetensors' is no network of the {name} map")
+            raise ValueError(f"'{path}' is no network of the {name} map")
     assert isinstance(top, CodemapTransformer)
     assert isinstance(bottom, CodemapTransformer)
     return coder, top, bottom

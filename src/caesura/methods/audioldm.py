@@ -65,7 +65,9 @@ class Audioldm(Settings):
     """Fills to draw of each clip; the best is taken: by CLAP where there is a text and its weights are on this machine,
     else the one whose edges are least conspicuous."""
 
-    accepts: ClassVar[Accepts] = Accepts(sample_rate=16_000, channels=1, window=10.24, context=1.0, bands=True)
+    accepts: ClassVar[Accepts] = Accepts(
+        sample_rate=16_000, channels=1, window=10.24, context=1.0, bands=True, generates=16_000, varies=True
+    )
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.32}
 
     def __call__(

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.audio import resample
 from caesura.codecs import reliable
 from caesura.data.notes import FAMILIES, LOWEST, PEAK, PITCHES, VELOCITIES
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
@@ -36,9 +37,8 @@ try:
 except ImportError:
     raise ValueError("notono needs PyTorch: pip install 'caesura[torch]'") from None
 
-from caesura.methods._notono import FILES, Networks, open_networks, repaint
+from caesura.methods._notono import Networks, open_networks, repaint
 from caesura.networks.sampling import Draw
-from caesura.networks.weights import MissingWeights
 
 Array = NDArray[np.float64]
 
@@ -53,8 +53,8 @@ class Notono:
     """Repaints notes: a selection of time and frequency comes back with another pitch or family, or as a new note."""
 
     weights: str = ""
-    """Folder with vqvae.safetensors, notono_top.safetensors and notono_bottom.safetensors of `caesura train`, or
-    "tiny" (untrained, for trials)."""
+    """Folder with vqvae.safetensors, notono_top.safetensors and notono_bottom.safetensors of `caesura train`; "tiny":
+    untrained networks, for trials; empty: the networks that come with the package."""
     pitch: int = -1
     """MIDI number that is asked for, 24 to 84; -1: none."""
     family: Literal[
@@ -75,7 +75,8 @@ class Notono:
     velocity: int = -1
     """How hard the note is played, 1 to 127; -1: as it comes."""
     layer: Literal["both", "bottom"] = "both"
-    """Draw both maps, or the fine one alone: the shape of the sound stays, its texture changes."""
+    """Draw both maps, or the fine one alone: the shape of the sound stays, its texture changes. Its shape is that of
+    the guide (the recording itself, to keep it), or of a prediction where there is no guide."""
     temperature: float = 1.0
     """Above 1 more surprising, below 1 more likely; 0 takes the most likely code each time."""
     top_p: float = 0.8
@@ -83,13 +84,10 @@ class Notono:
     candidates: int = 1
     """Fills to draw; the one whose edges are least conspicuous is taken."""
 
-    accepts: ClassVar[Accepts] = Accepts(channels=1, context=4.0, bands=True)
+    accepts: ClassVar[Accepts] = Accepts(channels=1, context=4.0, bands=True, generates=16_000)
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "layer": "bottom"}
 
     def __post_init__(self) -> None:
-        if not self.weights:
-            steps = ", ".join(f"`caesura train {name}`" for name in FILES)
-            raise MissingWeights(f"notono comes without weights: run {steps} and pass their folder as weights")
         if self.pitch != -1 and not LOWEST <= self.pitch < LOWEST + PITCHES:
             raise ValueError(f"pitch={self.pitch} must lie between {LOWEST} and {LOWEST + PITCHES - 1}, or be -1")
         if self.velocity != -1 and not 1 <= self.velocity <= 127:
@@ -121,7 +119,8 @@ class Notono:
         x, codec = recording.low, networks.codec
         samples = x.shape[1]
         least = SHORTEST * codec.melif.hop_length * 32
-        peak = float(np.abs(x).max())
+        model = _model(recording, samples) if self.layer == "bottom" else x[:0]
+        peak = float(np.abs(np.concatenate([x, model])).max())
         gain = peak / PEAK if peak > QUIET else 1.0
         padded = np.pad(x / gain, ((0, 0), (0, max(least - samples, 0))))
         maps = codec.encode(padded)
@@ -130,6 +129,9 @@ class Notono:
         if samples < least and len(recording.problem.gaps) == 1 and not recording.problem.mask.any():
             missing = [np.ones_like(flags) for flags in missing]  # the rest of a note that does not exist yet
         if self.layer == "bottom":
+            if len(model):
+                shape, _ = codec.encode(np.pad(model / gain, ((0, 0), (0, padded.shape[1] - samples))))
+                maps = torch.where(torch.from_numpy(missing[0]).to(codec.device), shape, maps[0]), maps[1]
             missing[0] = np.zeros_like(missing[0])
         missing[1] = missing[1] | missing[0].repeat(2, axis=0).repeat(2, axis=1)
         batch = [codes.expand(self.candidates, -1, -1) for codes in maps]
@@ -150,6 +152,15 @@ class Notono:
 
 
 LAYERS = ("both", "bottom")
+
+
+def _model(recording: Recording, samples: int) -> Array:
+    """The guide at the networks' rate (1, samples), or nothing (0, samples)."""
+    problem = recording.problem
+    if problem.guide is None:
+        return recording.low[:0]
+    guide = resample(problem.guide[:1], problem.sample_rate, RATE)[:, :samples]
+    return np.pad(guide, ((0, 0), (0, samples - guide.shape[1])))
 
 
 def _at(problem: Problem, samples: int) -> tuple[Region, ...]:

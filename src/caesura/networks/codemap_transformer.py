@@ -158,7 +158,7 @@ class CodemapTransformer(nn.Module):
         spread = smoothing * self.shape.codes / (self.shape.codes - 1)  # torch gives the right code its part as well
         return functional.cross_entropy(logits[~known], codes[~known], label_smoothing=spread)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def fill(
         self, codes: Tensor, known: Tensor, labels: Tensor, coarse: Tensor | None, draw: Draw, uniform: Tensor,
         progress: Callable[[float], None] = lambda fraction: None,
@@ -236,7 +236,7 @@ class CodemapTransformer(nn.Module):
         x = decoded
         if self.inside:
             if inside:
-                x = x + _looked_up(self.beside[:inside], groups[..., :inside])
+                x = x + _looked_up(list(self.beside)[:inside], groups[..., :inside])
             x = x + self.inside[inside](x)
         logits: Tensor = self.head(self.norm(x))
         return logits
