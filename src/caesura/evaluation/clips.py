@@ -94,7 +94,7 @@ def normalised(x: Array) -> Array:
     centred = x - x.mean()
     first = PEAK * centred / (np.max(np.abs(centred)) + 1e-8)
     peak = float(np.max(np.abs(first)))
-    return PEAK * first / peak if peak else first
+    return np.asarray(PEAK * first / peak if peak else first)
 
 
 def pictures(x: Array, y: Array, definition: MelDefinition) -> tuple[float, float]:
@@ -118,7 +118,7 @@ def _picture(x: Array, definition: MelDefinition) -> Array:
         mel = metrics.mel_spectrogram(x, RATE, n_fft=1024, hop_length=160, n_mels=64, power=1.0, padding="reflect")[0]
         return np.asarray(np.log(np.maximum(mel, FLOOR)))
     n_fft, hop, bands = (int(part) for part in definition.rsplit("_", 3)[1:])
-    return metrics.mel_spectrogram(x, RATE, n_fft=n_fft, hop_length=hop, n_mels=bands)[0]
+    return np.asarray(metrics.mel_spectrogram(x, RATE, n_fft=n_fft, hop_length=hop, n_mels=bands)[0])
 
 
 def _eval_mel(x: Array) -> Array:
@@ -126,13 +126,13 @@ def _eval_mel(x: Array) -> Array:
     mel = metrics.mel_spectrogram(
         x, RATE, n_fft=512, hop_length=160, n_mels=64, fmin=50.0, fmax=8000.0, power=1.0, padding="reflect"
     )[0]
-    return np.clip((20.0 * np.log10(np.maximum(mel, FLOOR)) - 20.0 + 100.0) / 100.0, 0.0, 1.0)
+    return np.asarray(np.clip((20.0 * np.log10(np.maximum(mel, FLOOR)) - 20.0 + 100.0) / 100.0, 0.0, 1.0))
 
 
 def baselines(clip: Clip, seed: int = 0) -> dict[str, Array]:
     """Estimates (1, samples) that need no model: silence, noise at the level of the surroundings, the past copied."""
     known = clip.x[clip.problem.mask]
-    noise = float(np.sqrt(np.mean(known**2))) * np.random.default_rng(seed).standard_normal(clip.x.shape[1])
+    noise = np.random.default_rng(seed).normal(0.0, float(np.sqrt(np.mean(known**2))), clip.x.shape[1])
     rng = np.random.default_rng(seed)
     return {
         "silence": build("silence")(clip.problem, rng=rng),
