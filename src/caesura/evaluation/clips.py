@@ -132,7 +132,7 @@ def _eval_mel(x: Array) -> Array:
 def baselines(clip: Clip, seed: int = 0) -> dict[str, Array]:
     """Estimates (1, samples) that need no model: silence, noise at the level of the surroundings, the past copied."""
     known = clip.x[clip.problem.mask]
-    noise = np.random.default_rng(seed).normal(0.0, float(np.sqrt(np.mean(known**2))), clip.x.shape[1])
+    noise = np.sqrt(np.mean(known**2)) * np.random.default_rng(seed).standard_normal(clip.x.shape)[0]
     rng = np.random.default_rng(seed)
     return {
         "silence": build("silence")(clip.problem, rng=rng),
