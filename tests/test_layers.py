@@ -15,10 +15,24 @@ ROOT = Path(caesura.__file__).parent
 LAYERS = (
     ("atomic", "audio", "box", "region", "autoregression"),
     ("problem",),
-    ("inpainter", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
+    ("inpainter", "progression", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
     ("methods", "training", "denoising"),
-    ("evaluation", "codes", "generation", "report", "verify", "picture", "repair", "batch"),
+    (
+        "evaluation",
+        "codes",
+        "generation",
+        "morphing",
+        "report",
+        "verify",
+        "picture",
+        "overview",
+        "spectrogram",
+        "stem",
+        "repair",
+        "project",
+        "batch",
+    ),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")
@@ -59,6 +73,7 @@ WITH_TORCH = (
     "networks/",
     "training/",
     "codecs/cqt.py",
+    "codecs/image_latents.py",
     "codecs/patches.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
@@ -69,6 +84,8 @@ WITH_TORCH = (
     "methods/cqtdiff.py",
     "methods/_notono.py",
     "methods/notono.py",
+    "methods/_pictures.py",
+    "methods/riffusion.py",
     "methods/tango.py",
     "methods/text_mini.py",
 )
