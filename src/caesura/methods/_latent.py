@@ -113,7 +113,7 @@ class Clip:
     @property
     def sure(self) -> NDArray[np.bool_]:
         """Samples (samples,) of which nothing is missing: none within a box either."""
-        sure = self.problem.mask[0].copy()
+        sure: NDArray[np.bool_] = self.problem.mask[0].copy()
         for region in (*self.targets, *self.problem.unknown):
             sure[region.start : region.stop] = False
         return sure
