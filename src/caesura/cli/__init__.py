@@ -26,7 +26,9 @@ from caesura.cli.damage import detect, labels_app, punch
 from caesura.cli.denoise import denoise
 from caesura.cli.doctor import doctor
 from caesura.cli.generate import continue_, generate, vary
+from caesura.cli.image import image_app
 from caesura.cli.models import models_app
+from caesura.cli.morph import morph
 from caesura.cli.notes import notes_app
 from caesura.cli.restore import restore
 from caesura.cli.studio import studio
@@ -36,12 +38,12 @@ from caesura.cli.train import prepare_app, train
 USAGE, INTERRUPTED = 2, 130
 
 app = typer.Typer(name="caesura", rich_markup_mode=None, pretty_exceptions_enable=False)
-COMMANDS = (
-    restore, denoise, generate, continue_, vary, detect, verify, punch, methods, cite, evaluate, train, studio, doctor,
-)  # fmt: skip
-for command in COMMANDS:
+MAKING = (generate, continue_, vary, morph)
+MEASURING = (detect, verify, punch, evaluate)
+for command in (restore, denoise, *MAKING, *MEASURING, methods, cite, train, studio, doctor):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(labels_app, name="labels")
+app.add_typer(image_app, name="image")
 app.add_typer(models_app, name="models")
 app.add_typer(notes_app, name="notes")
 app.add_typer(prepare_app, name="prepare")

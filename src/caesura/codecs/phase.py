@@ -16,8 +16,9 @@ from __future__ import annotations
 
 __all__ = ["Known", "Stft", "griffin_lim", "random_phases"]
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ LEAST_OVERLAP = 1e-6  # sum of squared windows under which nothing is known of a
 
 @dataclass(frozen=True)
 class Stft:
-    """Fourier transform of frames that are centred on multiples of the hop; the signal counts as zero outside.
+    """Fourier transform of frames that are centred on multiples of the hop.
 
     Grids are (..., frames, n_fft // 2 + 1), in the signal's precision.
     """
@@ -47,6 +48,8 @@ class Stft:
     """Samples from frame to frame."""
     win_length: int | None = None
     """Samples of the periodic Hann window, in the middle of the frame; None: `n_fft`."""
+    mirrored: bool = False
+    """Whether the signal is mirrored at both ends; otherwise it counts as zero outside."""
 
     def __post_init__(self) -> None:
         if not 0 < self.hop_length <= self._length // 2:
@@ -66,20 +69,26 @@ class Stft:
             frames: how many of them; None: `frames(samples)`.
         """
         count = self.frames(x.shape[-1]) if frames is None else frames
+        return next(self.blocks(x, count, frames=count))
+
+    def blocks(self, x: Real, size: int, *, frames: int | None = None) -> Iterator[Grid]:
+        """The grid of a signal, `size` frames at a time; see `encode`."""
+        count = self.frames(x.shape[-1]) if frames is None else frames
         needed = (count - 1) * self.hop_length + self.n_fft
         after = max(needed - x.shape[-1] - self.n_fft // 2, 0)
-        padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(self.n_fft // 2, after)])
+        around = [(0, 0)] * (x.ndim - 1) + [(self.n_fft // 2, after)]
+        padded = np.pad(x, around, mode="reflect") if self.mirrored else np.pad(x, around)
         views = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft, axis=-1)[..., :: self.hop_length, :]
-        return np.asarray(fft.rfft(views[..., :count, :] * self._window.astype(x.dtype), axis=-1))
+        window = self._window.astype(x.dtype)
+        for first in range(0, count, size):
+            yield np.asarray(fft.rfft(views[..., first : min(first + size, count), :] * window, axis=-1))
 
     def decode(self, grid: Grid, samples: int) -> Real:
         """The signal (..., samples) whose grid is nearest to this one."""
         window = self._window.astype(grid.real.dtype)
         frames = fft.irfft(grid, self.n_fft, axis=-1) * window
-        weight = overlap_add(np.broadcast_to(window**2, frames.shape[-2:]), self.hop_length)
-        x = overlap_add(frames, self.hop_length)
-        covered = weight > LEAST_OVERLAP
-        x = np.where(covered, x / np.where(covered, weight, 1.0), 0.0)[..., self.n_fft // 2 :][..., :samples]
+        share = _share(self, frames.shape[-2]).astype(frames.dtype)
+        x = (overlap_add(frames, self.hop_length) * share)[..., self.n_fft // 2 :][..., :samples]
         return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, samples - x.shape[-1])])
 
     def kept(self, mask: Flags, frames: int | None = None) -> Flags:
@@ -145,8 +154,8 @@ def griffin_lim(
         magnitude: A (..., frames, bins); float32 is half the work of float64.
         stft: the transform.
         samples: length of the signal.
-        start: grid whose phases are begun with, such as that of the observation or `random_phases`; None: zero phases
-            where nothing is known, and of the known signal where something is.
+        start: grid to begin with, such as `random_phases`; None: zero phases where nothing is known, and of the known
+            signal where something is.
         known: samples and cells that are kept.
         iterations: how often both projections are taken.
         momentum: a, from 0; the authors' 0.99 converges fastest, above about 1.2 nothing does.
@@ -166,9 +175,9 @@ def griffin_lim(
     held = Known() if known is None else known
     frames = magnitude.shape[-2]
     if start is None:
-        start = stft.encode(held.put_signal(np.zeros((*magnitude.shape[:-2], samples), magnitude.dtype)), frames)
-        start = held.put_grid(start)
-    grid = held.put_grid(_with(magnitude, start))
+        heard = held.put_signal(np.zeros((*magnitude.shape[:-2], samples), magnitude.dtype))
+        start = _with(magnitude, held.put_grid(stft.encode(heard, frames)))
+    grid = held.put_grid(start)
     before: Grid | None = None
     for _ in range(iterations):
         x = held.put_signal(stft.decode(grid, samples)).astype(magnitude.dtype, copy=False)
@@ -180,13 +189,24 @@ def griffin_lim(
 
 
 def random_phases(magnitude: Real, rng: np.random.Generator) -> Grid:
-    """Numbers of modulus 1 with uniform phases, of the shape and precision of the magnitudes."""
+    """A grid of these magnitudes with uniform phases, in their precision."""
     phases = np.exp(2j * np.pi * rng.random(magnitude.shape))
-    return np.asarray(phases.astype(np.result_type(magnitude.dtype, np.complex64)))
+    return np.asarray(magnitude * phases.astype(np.result_type(magnitude.dtype, np.complex64)))
 
 
 def _with(magnitude: Real, grid: Grid) -> Grid:
     """The phases of a grid with other magnitudes; a cell without a phase gets phase 0."""
-    size = np.abs(grid)
-    turned = np.where(size > SMALLEST, grid / np.maximum(size, SMALLEST), 1.0)
-    return np.asarray(magnitude * turned)
+    size = np.sqrt(grid.real**2 + grid.imag**2)  # faster than what guards against overflow
+    turned = grid * (magnitude / np.maximum(size, SMALLEST))
+    silent = size <= SMALLEST
+    if silent.any():
+        turned[silent] = np.broadcast_to(magnitude, turned.shape)[silent]
+    return np.asarray(turned)
+
+
+@lru_cache(maxsize=8)
+def _share(stft: Stft, frames: int) -> NDArray[np.float64]:
+    """One over the sum of the squared windows; zero where hardly any of them is."""
+    weight = overlap_add(np.broadcast_to(stft._window**2, (frames, stft.n_fft)), stft.hop_length)
+    covered = weight > LEAST_OVERLAP
+    return np.where(covered, 1.0 / np.where(covered, weight, 1.0), 0.0)

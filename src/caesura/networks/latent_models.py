@@ -12,10 +12,11 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Known", "LatentModel", "MelVae", "TextModel", "Told", "device", "scaled_linear"]
+__all__ = ["Known", "LatentModel", "MelVae", "TextModel", "Told", "device", "predicted", "scaled_linear"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -137,7 +138,7 @@ class LatentModel:
     def prior(self) -> Denoiser:
         """E[x0 | x] of latents (batch, channels, rows, columns)."""
         made = FromVelocity if self.velocity else FromEpsilon
-        return made(self._predict, self.alphas_cumprod)
+        return made(partial(predicted, self.unet), self.alphas_cumprod)
 
     @property
     def place(self) -> torch.device:
@@ -149,7 +150,9 @@ class LatentModel:
         waves = self.codec.decode(z, z.shape[2] * self.codec.row)
         return np.asarray(waves[:, :samples].double().cpu().numpy())
 
-    def _predict(self, x: Tensor, t: Tensor, **told: Tensor) -> Tensor:
-        batch = {name: each.expand(len(x), *each.shape[1:]) for name, each in told.items()}
-        out: Tensor = self.unet(x, t, **{"encoder_hidden_states": None, **batch}).sample
-        return out
+
+def predicted(unet: Any, x: Tensor, t: Tensor, **told: Tensor) -> Tensor:
+    """What diffusers' `UNet2DConditionModel` makes of a batch that is told one text."""
+    batch = {name: each.expand(len(x), *each.shape[1:]) for name, each in told.items()}
+    out: Tensor = unet(x, t, **{"encoder_hidden_states": None, **batch}).sample
+    return out

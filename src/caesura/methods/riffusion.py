@@ -1,0 +1,268 @@
+"""Riffusion: a diffusion model of pictures of sound that can be told what to play, in any length.
+
+    z = E S,   D(z, sigma | text) = mean over windows of u + w (c - u),   u, c = z - sigma F(z / sqrt(1 + sigma^2), t, .)
+
+S are 512 mel bands up to 10 kHz, at 44.1 kHz; nothing above comes back. The network was trained on pictures of 5.11 s;
+longer ones are drawn in windows that overlap and share one state at every level, so nothing is joined. Gaps and boxes
+are drawn around what is known, and the sound gets its phases from there. A guide is varied: `strength` says how far.
+From `text` one can move to `towards`, and from the noise of the seed to that of another. Words weigh more in (round
+brackets) or as (words:1.4), less in [square ones].
+
+References:
+    S. Forsgren, H. Martiros, "Riffusion: stable diffusion for real-time music generation", 2022.
+    R. Rombach et al., "High-resolution image synthesis with latent diffusion models", CVPR 2022.
+    O. Bar-Tal, L. Yariv, Y. Lipman, T. Dekel, "MultiDiffusion: fusing diffusion paths for controlled image generation",
+        ICML 2023.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Riffusion"]
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caesura.codecs.image import SpectrogramImage
+from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
+from caesura.problem import Problem
+from caesura.progression import shaped
+from caesura.seam import seam_score
+
+try:
+    import torch
+except ImportError:
+    raise ValueError("riffusion needs PyTorch: pip install 'caesura[diffusion]'") from None
+
+from torch import Tensor
+
+from caesura.diffusion import (
+    Ancestral,
+    Denoiser,
+    Guided,
+    Masked,
+    Renoise,
+    Replacement,
+    Step,
+    dpm_solver_2m,
+    euler,
+    heun,
+    sample,
+)
+from caesura.diffusion.interpolation import slerp
+from caesura.diffusion.noise import Seeded
+from caesura.diffusion.windowed import Windowed
+from caesura.methods._walks import PRESETS, Walk
+from caesura.methods._pictures import Shown, filled, shown
+from caesura.networks.riffusion import PictureModel, open_riffusion
+
+WINDOW = 64  # columns of latents that the network was trained on
+HOP = 32
+TRAINED = 5.11  # seconds of a picture that wide
+OFFSET = 1  # index of the lowest level, where not all are gone through
+STEPS: dict[str, Step] = {
+    "2m": dpm_solver_2m,
+    "euler": euler,
+    "heun": heun,
+    "ancestral": Ancestral(),
+    "renoise": Renoise(),
+}
+# From nothing, a second order method needs fewer levels; published are 50 of DDIM.
+PLAIN = {"fast": Walk(Replacement(), dpm_solver_2m, 30), "published": Walk(Replacement(), euler, 50)}
+
+
+@dataclass(frozen=True)
+class Riffusion:
+    """Diffusion model of pictures of music told by text: long fills, sounds from nothing, variations, morphs."""
+
+    weights: str = "riffusion/riffusion-model-v1"
+    """The repository of the authors once it was downloaded, a folder in diffusers' layout, or "tiny" (untrained)."""
+    conditioning: Literal["plain", "repaint", "repaint+", "ddnm", "ddnm+", "guidance"] = "ddnm"
+    """How the context enters: mixed in at every level (plain), with time travel (repaint), in the estimate (ddnm)."""
+    preset: Literal["fast", "published"] = "fast"
+    """30 to 200 evaluations of the network, or the published number: 50 for plain, 1000 to 11,000 for the others."""
+    step: Literal["auto", "2m", "euler", "heun", "ancestral", "renoise"] = "auto"
+    """From one level to the next; auto: what suits the conditioning. euler is DDIM, ancestral DDPM."""
+    steps: int = 0
+    """Noise levels of the walk; 0: those of the preset."""
+    scale: float = 7.0
+    """How strongly the text is followed; 1: as the model itself does."""
+    negative: str = ""
+    """What should not be heard."""
+    duration: float = TRAINED
+    """Seconds that the model draws at least; it was trained on 5.11."""
+    known: Literal["encoder", "frames", "tile"] = "encoder"
+    """Latents that count as known: those that see nothing missing, whose columns do not, or whose 80 ms do not."""
+    strength: float = 0.55
+    """How far a guide is varied: 0 hardly, 1 it is forgotten."""
+    candidates: int = 1
+    """Fills to draw; the one whose edges are least conspicuous is taken."""
+    towards: str = ""
+    """A text that the sound moves to from the first one; empty: it stays."""
+    towards_seed: int | None = None
+    """A seed whose noise it moves to; none: it stays."""
+    share: float | None = None
+    """How far it has moved, all the time: 0 to 1; none: from 0 at the beginning to 1 at the end."""
+    power: float = 1.0
+    """How it moves: 1 evenly, above 1 it stays longer in the middle, below 1 at the ends."""
+    stereo: Literal["grey", "colour"] = "grey"
+    """Two channels as two grey pictures drawn with the same noise, or as the two colours of one picture."""
+    width: float = 0.0
+    """How different the noise of the channels is: 0 the same, 1 unrelated; grey pictures only."""
+    high: Literal[10_000, 20_000] = 10_000
+    """Hertz up to which pictures show; the published weights know 10 kHz."""
+    iterations: int = 64
+    """Of the Griffin-Lim algorithm that finds the phases."""
+
+    accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True)
+    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2}
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            *(("steps", 0, math.inf), ("scale", 0.0, math.inf), ("candidates", 1, 99), ("iterations", 0, 10_000)),
+            *(("width", 0.0, 1.0), ("share", 0.0, 1.0)),
+        ):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name}={value} must lie between {least:g} and {most:g}")
+        for name, most in (("strength", 1.0), ("duration", 60.0), ("power", 100.0)):
+            if not 0.0 < getattr(self, name) <= most:
+                raise ValueError(f"{name}={getattr(self, name)} must be above 0 and at most {most:g}")
+        if self.steps == 1:
+            raise ValueError("steps=1 is no walk: 2 or more, or 0 to leave it to the preset")
+
+    def __call__(
+        self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
+    ) -> NDArray[np.float64]:
+        """See `caesura.inpainter.Inpainter`."""
+        model = open_riffusion(self.weights)
+        image = SpectrogramImage(low=0 if self.high == 10_000 else 10, high=self.high)
+        codec = model.codec(image)
+        colours = "colour" if self.stereo == "colour" and problem.channels == 2 else "grey"
+        least = image.frames(round(self.duration * image.sample_rate))
+        heard = shown(problem, codec, least=least, sees=self.known, colours=colours, place=model.place)
+        found = []
+        for k in range(self.candidates):
+
+            def part(fraction: float, k: int = k) -> None:
+                progress((k + 0.9 * fraction) / self.candidates)
+
+            z, evaluations = self._drawn(model, heard, rng, part)
+            found.append(filled(heard, codec, z, rng, self.iterations))
+            progress((k + 1) / self.candidates)
+        for region in (*problem.gaps, *problem.boxes):
+            if region.low >= self.high:
+                why = f"the box lies above the {self.high / 1000:g} kHz that the pictures show"
+                note(Note(region, why=why, refused=True))
+            else:
+                note(Note(region, parameters={"conditioning": self._way(heard), "evaluations": evaluations}))
+        return min(found, key=lambda fill: _conspicuous(problem, fill))
+
+    def _way(self, heard: Shown) -> str:
+        """The conditioning; where nothing is known there is none."""
+        return self.conditioning if bool(heard.kept.any()) else "plain"
+
+    def _walk(self, heard: Shown) -> Walk:
+        way = self._way(heard)
+        walk = PLAIN[self.preset] if way == "plain" else PRESETS[self.preset][way]
+        return walk if self.step == "auto" else dataclasses.replace(walk, step=STEPS[self.step])
+
+    def _drawn(
+        self, model: PictureModel, heard: Shown, rng: np.random.Generator, progress: Progress
+    ) -> tuple[Tensor, int]:
+        """Latents, and how often the prior was asked."""
+        walk = self._walk(heard)
+        sigmas = walk.sigmas(model.alphas_cumprod, self.steps, offset=OFFSET)
+        noise = _Noise(len(heard.latents), rng, self.width)
+        begin = self._noise(heard, noise)
+        start, spread = torch.zeros_like(heard.latents), math.hypot(1.0, float(sigmas[0]))
+        if heard.guide is not None:
+            sigmas = sigmas[first_level(sigmas, self.strength) :]
+            start, spread = heard.guide, float(sigmas[0])
+        prior, told = self._prior(model, heard)
+        z = sample(
+            prior,
+            walk.conditioner,
+            Masked(heard.latents, heard.kept),
+            sigmas,
+            walk.step,
+            start=start + spread * begin,
+            noise=noise,
+            progress=progress,
+            **told,
+        )
+        return z, int((sigmas[1:] <= sigmas[:-1]).sum())
+
+    def _prior(self, model: PictureModel, heard: Shown) -> tuple[Denoiser, Mapping[str, Tensor]]:
+        """The prior, and what it is told everywhere."""
+        texts = [heard.problem.text, self.towards or heard.problem.text]
+        blocks = max(map(model.blocks, (*texts, self.negative)))
+        first, last = (model.tell(text, blocks) for text in texts)
+        prior = model.prior
+        if not all(text == self.negative for text in texts):
+            prior = Guided(prior, self.scale, model.tell(self.negative, blocks))
+        if not self.towards:
+            return Windowed(prior, WINDOW, HOP), first
+
+        def told(place: float) -> Mapping[str, Tensor]:
+            t = self._share(place)
+            return {name: torch.lerp(first[name], last[name], t) for name in first}
+
+        return Windowed(prior, WINDOW, HOP, told), first
+
+    def _share(self, place: float) -> float:
+        return shaped(place, self.power) if self.share is None else self.share
+
+    def _noise(self, heard: Shown, noise: Seeded) -> Tensor:
+        """What the walk begins with; a morph has the same noise in every window, or moves from one to another."""
+        like = heard.latents
+        if self.towards_seed is None and not self.towards:
+            return noise(like)
+        other = _Noise(len(like), np.random.default_rng((self.towards_seed or 0, heard.problem.start)), self.width)
+        one = like[..., : min(WINDOW, like.shape[-1])]
+        a, b = noise(one), other(one)
+        count = math.ceil(like.shape[-1] / WINDOW)
+        places = [self._share(k / (count - 1) if count > 1 else 0.0) for k in range(count)]
+        parts = [a if self.towards_seed is None else slerp(t, a, b) for t in places]
+        return torch.cat(parts, dim=-1)[..., : like.shape[-1]]
+
+
+class _Noise(Seeded):
+    """Noise that all channels share, or a part of it."""
+
+    def __init__(self, items: int, rng: np.random.Generator, width: float) -> None:
+        shared, *own = (int(rng.integers(2**63)) for _ in range(items + 1))
+        super().__init__([shared] * items)
+        self.width, self.own = width, Seeded(own)
+
+    def __call__(self, like: Tensor) -> Tensor:
+        """See `Seeded`."""
+        common = super().__call__(like)
+        if not self.width:
+            return common
+        angle = 0.5 * math.pi * self.width
+        return math.cos(angle) * common + math.sin(angle) * self.own(like)
+
+
+def first_level(sigmas: Tensor, strength: float) -> int:
+    """Where a walk that varies a guide begins: at the noise level that the published strength means.
+
+    Args:
+        sigmas: a walk, falling or not, that ends in 0.
+        strength: share of its distinct levels; the published program takes one more than that, rounded down.
+    """
+    levels = sorted(set(sigmas.tolist()))
+    wanted = levels[min(math.floor((len(levels) - 1) * strength) + OFFSET, len(levels) - 1)]
+    return sigmas.tolist().index(wanted)
+
+
+def _conspicuous(problem: Problem, fill: NDArray[np.float64]) -> float:
+    """How unusual the edges of a fill are, all regions together."""
+    x = np.where(problem.mask, problem.y, fill)
+    scores = (seam_score(x, region, problem.mask) for region in (*problem.gaps, *problem.boxes))
+    return sum(score for score in scores if score is not None)

@@ -1,0 +1,101 @@
+"""Random checkpoints of small width in exactly the layout that Riffusion is published in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from caesura.networks.checkpoints import part_of, untrained
+
+ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+SCHEDULER = {
+    "_class_name": "PNDMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085,
+    "num_train_timesteps": 1000, "set_alpha_to_one": False, "skip_prk_steps": True, "steps_offset": 1,
+}  # fmt: skip
+
+
+def vae() -> Any:
+    return part_of("diffusers", "AutoencoderKL")(
+        block_out_channels=(4, 4, 4, 8),
+        layers_per_block=2,
+        latent_channels=4,
+        norm_num_groups=2,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        sample_size=512,
+    )
+
+
+def unet() -> Any:
+    return part_of("diffusers", "UNet2DConditionModel")(
+        sample_size=32,
+        block_out_channels=(8, 8, 16, 16),
+        layers_per_block=2,
+        norm_num_groups=4,
+        attention_head_dim=4,
+        cross_attention_dim=16,
+    )
+
+
+def text() -> Any:
+    settings = part_of("transformers", "CLIPTextConfig")(
+        vocab_size=60, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        bos_token_id=58, eos_token_id=59,
+    )  # fmt: skip
+    return part_of("transformers", "CLIPTextModel")(settings)
+
+
+def riffusion(folder: Path, *, old: bool = False) -> dict[str, Any]:
+    """Save a checkpoint; `old` as the versions did that wrote the published one: torch files, names of before."""
+    parts = {name: untrained(build) for name, build in (("vae", vae), ("unet", unet), ("text_encoder", text))}
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    _tokenizer(folder / "tokenizer")
+    (folder / "scheduler").mkdir()
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER))
+    index = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.4.0"}
+    (folder / "model_index.json").write_text(json.dumps(index))
+    # What is not needed must not be touched: neither of these can be read.
+    for name in ("safety_checker/pytorch_model.bin", "unet_traced/unet_traced.pt", "riffusion-model-v1.ckpt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"no tensors")
+    if old:
+        _as_before(folder, parts)
+    return parts
+
+
+def _tokenizer(folder: Path) -> None:
+    folder.mkdir()
+    letters = "abcdefghijklmnopqrstuvwxyz,."
+    words = [*letters, *(f"{c}</w>" for c in letters), "ra", "in</w>", "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({word: k for k, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nr a\ni n</w>\n")
+    ends = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>",
+            "pad_token": "<|endoftext|>"}  # fmt: skip
+    (folder / "special_tokens_map.json").write_text(json.dumps(ends))
+    config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True, **ends}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+def _as_before(folder: Path, parts: dict[str, Any]) -> None:
+    coded = {}
+    for name, tensor in parts["vae"].state_dict().items():
+        for new, before in ATTENTION.items():
+            name = name.replace(f".attentions.0.{new}.", f".attentions.0.{before}.")
+        coded[name] = tensor
+    prefixed = {
+        f"text_model.{name.removeprefix('text_model.')}": t for name, t in parts["text_encoder"].state_dict().items()
+    }
+    prefixed["text_model.embeddings.position_ids"] = torch.arange(77)[None]
+    for name, stem, weights in (
+        ("vae", "diffusion_pytorch_model", coded),
+        ("unet", "diffusion_pytorch_model", parts["unet"].state_dict()),
+        ("text_encoder", "pytorch_model", prefixed),
+    ):
+        for saved in (folder / name).glob("*.safetensors"):
+            saved.unlink()
+        torch.save(dict(weights), folder / name / f"{stem}.bin")
+    config = json.loads((folder / "vae" / "config.json").read_text())
+    config.pop("scaling_factor")
+    (folder / "vae" / "config.json").write_text(json.dumps(config))
