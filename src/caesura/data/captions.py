@@ -19,6 +19,7 @@ from typing import Literal
 
 import numpy as np
 
+from caesura.atomic import replacing
 from caesura.audio import Audio, write
 from caesura.data.phrases import Phrase, draw_phrase, render_phrases
 from caesura.data.render import find_fluidsynth, find_soundfonts
@@ -165,7 +166,10 @@ def prepare(
     find_fluidsynth()
     font = find_soundfonts(soundfonts)[0]
     out.mkdir(parents=True, exist_ok=True)
-    there = {json.loads(line)["file"] for line in _lines(out / CAPTIONS)}
+    whole = _lines(out / CAPTIONS)
+    with replacing(out / CAPTIONS, force=True) as partial:
+        partial.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
+    there = {json.loads(line)["file"] for line in whole}
     for first in range(0, count, BATCH):
         numbers = [n for n in range(first, min(first + BATCH, count)) if _file(n) not in there]
         drawn = [_drawn(seed, n) for n in numbers]

@@ -12,7 +12,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Captioned", "Teller", "Told", "mels"]
+__all__ = ["Captioned", "Teller", "Told", "mels", "taught"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.data import Dataset
 
 from caesura.atomic import replacing
@@ -30,15 +31,19 @@ from caesura.audio import read
 from caesura.codecs.mel import FLOOR, Level, Mel
 from caesura.codecs.patches import CHANNELS, FOLD, Patches
 from caesura.data.captions import Clip, Split, caption, clips
+from caesura.data.phrases import Phrase
 from caesura.networks.latent_models import scaled_linear
 from caesura.networks.text_mini import BETAS, LEVELS, Shape, TextMini, pieces
 from caesura.training.average import Average
 from caesura.training.coding import FIRST_HELD_OUT, Optimisation
 from caesura.training.learner import Learner
 
+LOUD = 0.75  # power that levels are drawn with: below 1 the high ones, where words matter, are more frequent
 UNTOLD = 0.1  # share of examples without a caption
 ENDING = 0.1  # share of examples that end in silence
 NOISE_WORDS = 0.1  # share of captions with a word in them that means nothing
+TEACHING = 1e-3  # learning rate of a reader that is taught by itself
+FACTS = ("family", "program", "register", "tempo", "mood", "figure", "effect")
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
 
 
@@ -76,7 +81,7 @@ class Captioned(Dataset[Told]):
             crop[int(rng.integers(self.frames // 4, self.frames)) :] = FLOOR
         words = "" if rng.random() < UNTOLD else _disturbed(caption(self.clips[which].phrase, rng), rng)
         noise = rng.standard_normal((CHANNELS, self.frames // FOLD, mel.shape[1] // FOLD), dtype=np.float32)
-        level = torch.tensor(int(rng.integers(LEVELS)))
+        level = torch.tensor(int(LEVELS * rng.random() ** LOUD))
         return Told(torch.from_numpy(crop), pieces(words)[0], level, torch.from_numpy(noise))
 
 
@@ -131,6 +136,43 @@ class Teller(Learner):
             found = [self.held_out[FIRST_HELD_OUT + k] for k in range(HEARD)]
             batch = Told(*(torch.stack(parts).to(self.device) for parts in zip(*found, strict=True)))
             self.log("held out/loss", self.loss(self.average.network.eval(), batch))
+
+
+def taught(reader: nn.Module, phrases: Sequence[Phrase], steps: int, seed: int, batch: int = 64) -> float:
+    """Teach a reader what captions are about, before there is any sound: to tell the phrase from its caption.
+
+    What the denoiser would learn of words comes last, since at most levels a sound speaks for itself.
+
+    Args:
+        reader: of a `TextMini`.
+        phrases: to caption.
+        steps: how many.
+        seed: of the wording.
+        batch: captions per step.
+
+    Returns:
+        Cross-entropy of the last step in nats, summed over the facts of a phrase.
+    """
+    facts = {name: sorted({getattr(phrase, name) for phrase in phrases}) for name in FACTS}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        width = reader(pieces(""))[0].shape[2]
+        heads = nn.ModuleDict({name: nn.Linear(width, len(values)) for name, values in facts.items()})
+    optimizer = torch.optim.AdamW([*reader.parameters(), *heads.parameters()], lr=TEACHING)
+    loss = torch.zeros(())
+    for step in range(steps):
+        rng = np.random.default_rng((seed, step))
+        chosen = [phrases[int(k)] for k in rng.integers(len(phrases), size=batch)]
+        words = torch.cat([pieces(_disturbed(caption(phrase, rng), rng)) for phrase in chosen])
+        whole = reader(words)[0][:, 0]
+        loss = torch.stack([
+            functional.cross_entropy(heads[name](whole), torch.tensor([values.index(getattr(p, name)) for p in chosen]))
+            for name, values in facts.items()
+        ]).sum()  # fmt: skip
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return float(loss.detach())
 
 
 def mels(folder: Path, split: Split) -> tuple[tuple[Clip, ...], NDArray[np.float16]]:
