@@ -30,7 +30,8 @@ SPANS = ((1, 2), (1, 3), (2, 3))  # coarse columns that are hidden in turn: ther
 SECOND = 1  # coarse column that is repainted
 BATCH = 64
 FADE = 320  # samples of the crossfade at the edges of what is pasted
-DRAW = Draw(1.0, top_p=0.8)  # as `notono` draws unless told otherwise
+DRAW = Draw(1.0, top_p=0.8, guidance=2.0)  # as `notono` draws unless told otherwise
+PLAIN = Draw(1.0, top_p=0.8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +118,12 @@ def cases(
     told = torch.from_numpy(labels.astype(np.int64))
     answers: dict[str, list[Case]] = {}
     for seed in seeds:
-        for name, label in (("labels told", told), ("labels not told", torch.full_like(told, -1))):
-            drawn = _drawn(networks, maps, (unknown[0], unknown[1]), label, np.random.default_rng(seed))
+        for name, label, draw in (
+            ("labels told", told, DRAW),
+            ("labels told, without guidance", told, PLAIN),
+            ("labels not told", torch.full_like(told, -1), PLAIN),
+        ):
+            drawn = _drawn(networks, maps, (unknown[0], unknown[1]), label, draw, np.random.default_rng(seed))
             answers.setdefault(name, []).append(_case(networks, sounds, drawn, part))
     if part == "second":
         copied = tuple(_copied(codes, step) for codes, step in zip(maps, (1, 2), strict=True))
@@ -129,14 +134,14 @@ def cases(
 
 def _drawn(
     networks: Networks, maps: tuple[Tensor, Tensor], unknown: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-    labels: Tensor, rng: np.random.Generator,
+    labels: Tensor, draw: Draw, rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     parts = []
     for k in range(0, len(labels), BATCH):
         own = (maps[0][k : k + BATCH], maps[1][k : k + BATCH])
         uniform = [torch.from_numpy(rng.random(tuple(codes.shape))) for codes in own]
         chosen = (uniform[0], uniform[1])
-        parts.append(repaint(networks, own, unknown, labels[k : k + BATCH], DRAW, chosen, lambda fraction: None))
+        parts.append(repaint(networks, own, unknown, labels[k : k + BATCH], draw, chosen, lambda fraction: None))
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 

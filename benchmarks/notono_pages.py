@@ -27,7 +27,7 @@ def page(
 
 {len(chosen)} notes ({counted}) out of {len(measured)} of {instruments} instruments that were held out: neither the
 autoencoder nor the transformers nor the classifier learnt from any note of them. 16 kHz, four seconds, drawn with
-temperature 1 and top-p 0.8, two seeds.
+temperature 1, top-p 0.8 and, where nothing else is said, guidance 2, two seeds.
 
 ## Reconstruction
 

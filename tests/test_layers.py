@@ -77,6 +77,7 @@ WITH_TORCH = (
     "codecs/patches.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
+    "methods/_denoising.py",
     "methods/_latent.py",
     "methods/_walks.py",
     "methods/audioldm.py",

@@ -1,6 +1,7 @@
 """The chain of the paper's figure as the example makes it: each step paints its selection and nothing else."""
 
 import importlib.util
+import itertools
 import shlex
 import sys
 from pathlib import Path
@@ -13,7 +14,6 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-import itertools
 
 from caesura.audio import read  # noqa: E402
 from caesura.cli.quantities import box, moments  # noqa: E402

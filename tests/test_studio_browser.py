@@ -22,6 +22,7 @@ from caesura.cli import main
 from studio_cases import recording
 
 STATIC = Path(__file__).parents[1] / "src" / "caesura" / "studio" / "static" / "index.html"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "damaged.wav"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 60_000  # milliseconds; machines that run all tests at once are slow
 
@@ -103,7 +104,7 @@ def page(address: str) -> Iterator[Any]:
 def picture(page: Any, name: str) -> None:
     if folder := os.environ.get("CAESURA_SCREENSHOTS"):
         page.wait_for_load_state("networkidle")
-        time.sleep(1.5)
+        time.sleep(5.0)  # until what was said has gone
         page.screenshot(path=str(Path(folder) / f"studio-{name}.png"))
 
 
@@ -122,7 +123,7 @@ def saved(page: Any, selector: str, path: Path) -> Path:
 
 
 def test_a_recording_is_repaired_and_exported(page: Any, tmp_path: Path) -> None:
-    content = recording(2.0)
+    content = EXAMPLE.read_bytes()
     upload(page, content)
     page.click("#find-damage")
     page.wait_for_selector(".damage li")
@@ -144,7 +145,8 @@ def test_a_recording_is_repaired_and_exported(page: Any, tmp_path: Path) -> None
     page.wait_for_selector("#undo:not([disabled])")
     source = tmp_path / "take.wav"
     source.write_bytes(content)
-    assert main(["restore", str(source), "--project", str(project), "-o", str(tmp_path / "cli.wav"), "-q"]) == 0
+    refused = 1  # exit code: a gap of this recording is too long for auto, there as here
+    assert main(["restore", str(source), "--project", str(project), "-o", str(tmp_path / "cli.wav"), "-q"]) == refused
     assert (tmp_path / "cli.wav").read_bytes() == audio.read_bytes() != content
 
 
@@ -159,7 +161,7 @@ def drag(page: Any, start: tuple[float, float], stop: tuple[float, float]) -> No
 
 
 def test_a_box_is_filled_with_progress_and_can_be_cancelled(page: Any) -> None:
-    upload(page, recording(4.0))
+    upload(page, EXAMPLE.read_bytes())
     page.click("[data-tool=box]")
     drag(page, (0.3, 0.3), (0.5, 0.7))
     page.wait_for_selector(".region")

@@ -1,5 +1,5 @@
 // Fill the selection: a method, its settings, a text or a guide, and several candidates to choose from.
-import { api, type Candidate, type Method } from "./api";
+import { api, words as sayable, type Candidate, type Method } from "./api";
 import { field, fill, h, options } from "./dom";
 import { obstacle, settingsForm, type Values } from "./form";
 import { complain } from "./notices";
@@ -18,6 +18,7 @@ export class Filling {
   private readonly settings = h("details", null);
   private readonly text = h("input", { type: "text", id: "fill-text", placeholder: "soft piano chords", oninput: () => this.show() });
   private readonly guide = h("select", { id: "fill-guide", onchange: () => this.show() });
+  private readonly upload = h("input", { type: "file", accept: "audio/*", class: "hidden", "aria-label": "Guide file", onchange: () => void this.addGuide() });
   private readonly seed = h("input", { type: "number", min: 0, step: 1, value: 0 });
   private readonly count = h("input", { type: "number", min: 1, max: 8, step: 1, value: 1 });
   private readonly go = h("button", { type: "button", class: "main", id: "fill", onclick: () => void this.start() }, "Fill selection");
@@ -33,7 +34,8 @@ export class Filling {
   ) {
     const words = field("Text", this.text, "What should be heard, for methods that listen to words");
     fill(
-      this.element, h("h2", null, "Fill"), field("Method", this.method), this.summary, words, field("Guide", this.guide),
+      this.element, h("h2", null, "Fill"), field("Method", this.method), this.summary, words,
+      h("div", { class: "row" }, field("Guide", this.guide, "Another sound that steers the fill"), h("button", { type: "button", onclick: () => this.upload.click() }, "Add file…"), this.upload),
       h("div", { class: "row" }, field("Seed", this.seed), field("Candidates", this.count)), this.settings, this.why, this.go,
       this.candidates,
     );
@@ -65,6 +67,21 @@ export class Filling {
       this.results.take(made);
       this.seed.value = String(seed + candidates); // the next pass draws others
       this.showCandidates();
+    }
+  }
+
+  /** Upload a sound as the guide; the current sound stays open. */
+  private async addGuide(): Promise<void> {
+    const file = this.upload.files?.[0];
+    this.upload.value = "";
+    if (!file) return;
+    try {
+      const sound = await api.upload(file, file.name, "upload");
+      this.store.add(sound);
+      this.guide.value = sound.id;
+      this.show();
+    } catch (error) {
+      complain(sayable(error));
     }
   }
 

@@ -16,7 +16,6 @@ __all__ = [
     "Settings",
     "Walk",
     "best_of",
-    "estimate",
     "estimates",
     "heard",
     "latents_of",
@@ -114,19 +113,15 @@ class Clip:
     @property
     def sure(self) -> NDArray[np.bool_]:
         """Samples (samples,) of which nothing is missing: none within a box either."""
-        sure = self.problem.mask[0].copy()
+        sure: NDArray[np.bool_] = self.problem.mask[0].copy()
         for region in (*self.targets, *self.problem.unknown):
             sure[region.start : region.stop] = False
         return sure
 
     def pasted(self, fill: Array) -> Array:
         """A fill (samples,) between what is known."""
-        return np.where(self.problem.mask[0], self.heard, fill)
-
-
-def estimate(draw: Draw, problem: Problem, rng: np.random.Generator, progress: Progress, note: Listener) -> Array:
-    """The estimate (1, samples) of one problem; see `estimates`."""
-    return estimates(draw, [problem], [rng], progress, [note])[0]
+        whole: Array = np.where(self.problem.mask[0], self.heard, fill)
+        return whole
 
 
 def estimates(

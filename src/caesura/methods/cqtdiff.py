@@ -54,6 +54,7 @@ from caesura.diffusion import (
 )
 from caesura.diffusion.multiplier import Multiplier, lacking
 from caesura.diffusion.noise import from_rng
+from caesura.methods._denoising import STEPS, denoised
 from caesura.networks.cqt_priors import Facts, open_weights
 
 Array = NDArray[np.float64]
@@ -148,6 +149,11 @@ class Cqtdiff:
         for recording, note in zip(recordings, notes or [ignore] * len(problems), strict=True):
             self._report(recording, facts, note)
         return [recording.estimate(seed, self.level) for recording, seed in zip(recordings, seeds, strict=True)]
+
+    def denoise(self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent) -> Array:
+        """The recording without its noise; see `caesura.denoising.files.Cleaner`."""
+        facts = open_weights(self.weights, self.preset)
+        return denoised(facts, problem, rng, progress, self.steps or STEPS)
 
     def _length(self, problem: Problem, facts: Facts) -> int:
         return length_for(problem, self.context, facts.sample_rate, facts.samples, facts.halvings)

@@ -81,6 +81,8 @@ class Notono:
     """Above 1 more surprising, below 1 more likely; 0 takes the most likely code each time."""
     top_p: float = 0.8
     """Share of the probability that the most likely codes, which alone are drawn, exceed; 1: all."""
+    guidance: float = 2.0
+    """How far pitch, family and loudness outweigh what the context suggests; 0 takes the networks at their word."""
     candidates: int = 1
     """Fills to draw; the one whose edges are least conspicuous is taken."""
 
@@ -97,7 +99,7 @@ class Notono:
                 raise ValueError(f"{name}={value!r} must be one of {', '.join(known)}")
         if self.candidates < 1:
             raise ValueError(f"candidates={self.candidates} is below 1")
-        Draw(self.temperature, top_p=self.top_p)
+        self._draw()
 
     def __call__(
         self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
@@ -138,11 +140,14 @@ class Notono:
         uniform = [torch.from_numpy(rng.random(tuple(codes.shape))).to(codec.device) for codes in batch]
         top, bottom = repaint(
             networks, (batch[0], batch[1]), (missing[0], missing[1]), self._labels().to(codec.device),
-            Draw(self.temperature, top_p=self.top_p), (uniform[0], uniform[1]), progress,
+            self._draw(), (uniform[0], uniform[1]), progress,
         )  # fmt: skip
         y = codec.decode(top, bottom, padded.shape[1])[:, :samples]
         # never louder than a note at full level
         return np.asarray(y * gain / np.maximum(np.abs(y).max(axis=1, keepdims=True) / PEAK, 1.0))
+
+    def _draw(self) -> Draw:
+        return Draw(self.temperature, top_p=self.top_p, guidance=self.guidance)
 
     def _labels(self) -> torch.Tensor:
         pitch = -1 if self.pitch == -1 else self.pitch - LOWEST

@@ -84,7 +84,10 @@ class TextMini(Settings):
         notes: Sequence[Listener] | None = None,
     ) -> list[NDArray[np.float64]]:
         """See `caesura.inpainter.Inpainter`; the problems are drawn together."""
+        return estimates(self.draw(), problems, rngs, progress, notes or [ignore] * len(problems))
+
+    def draw(self) -> Draw:
+        """Model, walk and settings of a fill."""
         model, walk = open_mini(self.weights), PRESETS[self.preset][self.conditioning]
         sigmas = walk.sigmas(model.alphas_cumprod, self.steps, offset=1)
-        draw = Draw(model, walk, sigmas, self)
-        return estimates(draw, problems, rngs, progress, notes or [ignore] * len(problems))
+        return Draw(model, walk, sigmas, self)
