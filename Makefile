@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench example clean
+.PHONY: help demo test check web docs bench example clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,8 +24,19 @@ $(VENV)/.dev: $(VENV)/.base
 demo: $(VENV)/.base ## repair the damaged recording in examples/ and show what was done
 	$(BIN)/python examples/demo.py
 
-test: $(VENV)/.dev ## run every test
+test: $(VENV)/.dev ## run every test; those of the studio in a browser need Chromium and Node.js
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web; else echo "npm is missing: the browser tests will be skipped"; fi
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+PAGE := src/caesura/studio/static/index.html
+web: $(PAGE) ## build the studio's page (needs Node.js 20.19 or newer)
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+
+$(PAGE): web/node_modules/.package-lock.json web/openapi.json web/index.html web/vite.config.ts $(wildcard web/src/*.ts web/src/*.css web/test/*.ts)
+	cd web && npm test --silent && npm run build --silent
+	touch $@
 
 check: $(VENV)/.dev ## ruff, mypy --strict, layering
 	$(BIN)/ruff check src tests benchmarks examples docs

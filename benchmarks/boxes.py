@@ -2,6 +2,7 @@
 
     python benchmarks/boxes.py --data ../shared/data            # writes docs/benchmarks/boxes.md
     python benchmarks/boxes.py --data ../shared/data --seeds 3 --limit 4
+    python benchmarks/boxes.py --data ../shared/data --step 6 --methods janssen_tf,nmf,cqtdiff --report boxes.md
 
 Every clip of `test/` and `standard/` (first channel, own rate) loses one box of each of nine shapes, 0.1, 0.25 and
 0.5 s by 200-800, 800-3200 and 3200-8000 Hz. The place is drawn uniformly, at least a second from the ends; places whose
@@ -47,10 +48,11 @@ def main() -> None:
     """Measure, and write the report."""
     arguments = _arguments()
     results: list[Result] = []
-    for clip, x, rate in _clips(arguments.data, arguments.limit):
+    methods = {name: METHODS[name] for name in arguments.methods.split(",")}
+    for clip, x, rate in _clips(arguments.data, arguments.limit, arguments.step):
         for seed in range(arguments.seeds):
             for box in _boxes(clip, x, rate, seed):
-                results += [_measured(name, method, clip, x, rate, box) for name, method in METHODS.items()]
+                results += [_measured(name, method, clip, x, rate, box) for name, method in methods.items()]
         print(clip, len(results), file=sys.stderr, flush=True)
     rings = [
         ring for clip, x, rate in _clips(arguments.data, None) if clip.startswith("speech") for ring in _rings(x, rate)
@@ -64,15 +66,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
     parser.add_argument("--seeds", type=int, default=1, help="places per clip and shape")
     parser.add_argument("--limit", type=int, help="only so many clips")
+    parser.add_argument("--step", type=int, default=1, help="distance from one clip to the next that is taken")
+    parser.add_argument("--methods", default=",".join(METHODS), help="some of them")
     parser.add_argument("--report", type=Path, default=REPORT)
     return parser.parse_args()
 
 
-def _clips(data: Path, limit: int | None) -> Iterator[tuple[str, np.ndarray, int]]:
+def _clips(data: Path, limit: int | None, step: int = 1) -> Iterator[tuple[str, np.ndarray, int]]:
     paths = [*sorted((data / "test").rglob("*.flac")), *sorted((data / "standard").glob("*.flac"))]
     if not paths:
         raise SystemExit(f"there are no clips in {data}: pass --data FOLDER with test/ and standard/")
-    for path in paths[:limit]:
+    for path in paths[::step][:limit]:
         x, rate = soundfile.read(path, dtype="float64", always_2d=True)
         yield path.stem, x[:, 0], rate
 
@@ -207,6 +211,7 @@ METHODS: dict[str, Method] = {
     "noise from the sides": lambda problem: restore(problem, _FromTheSides()).samples[0],
     "janssen_tf": _package("janssen_tf"),
     "nmf": _package("nmf"),
+    "cqtdiff": _package("cqtdiff"),
 }
 
 RING_SECONDS = 0.5

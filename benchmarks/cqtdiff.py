@@ -2,8 +2,9 @@
 
     python benchmarks/cqtdiff.py --test DIR [--files 10] [--gaps 50,100,200,300] [--jobs 2] [--weights lean] [--write]
 
-Gaps lie where there is sound (protocol "sound"). Rows go to --results as they are computed and are not computed again;
---weights measures another file of weights. With --write the tables take the place of those in docs/cards/cqtdiff.md.
+Four equally spaced gaps per recording (protocol "paper"). Rows, and the log-mel frames of the gaps, go to --results as
+they are computed and are not computed again; --weights measures another file of weights. With --write the tables take
+the place of those in docs/cards/cqtdiff.md.
 """
 
 from __future__ import annotations
@@ -13,15 +14,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from caesura.evaluation import benchmark
+from caesura.evaluation import benchmark, frames
+from caesura.evaluation.metrics import frechet_distance
 from caesura.evaluation.rows import Row
 from caesura.evaluation.tables import Measure, measure_table, paired_interval, time_table
 
 ROOT = Path(__file__).resolve().parent.parent
 CARD = ROOT / "docs" / "cards" / "cqtdiff.md"
 BEGIN, END = "<!-- scores: benchmarks/cqtdiff.py writes what follows -->\n", "<!-- end of scores -->\n"
-METHODS = ("lpc", "janssen", "auto")
-BASELINE = "janssen"
+METHODS = ("lpc", "janssen", "spain:learned=true", "spain:learned=true:level=0.6")
+BASELINE = "spain:learned=true"  # A-SPAIN-L
+FRECHET = (
+    "Fréchet distance between two sets of embeddings: the frames that touch a gap, originals against fills, of all "
+    "recordings together. The embedding of a frame is its 64 log-mel magnitudes (`caesura.evaluation.metrics."
+    "log_mel_frames`: 1024 samples at the recording's rate, hop 160, bands up to 8 kHz, natural logarithm, floor "
+    "1e-5); lower is better, no pairing, so a fill need only sound like some original"
+)
 MEASURES = (
     Measure("lsd", "Log-spectral distance in the frames that touch the gap, dB (lower is better)"),
     Measure("log_mel", "Log-mel distance in the frames that touch the gap (lower is better)"),
@@ -39,7 +47,20 @@ def chosen(folder: Path, count: int) -> list[Path]:
     return found[::step][: count or None]
 
 
-def page(rows: Sequence[Row], files: Sequence[Path]) -> str:
+def frechet_table(rows: Sequence[Row], folder: Path) -> str:
+    """Distance between the frames of all originals and those of all fills, for each method and gap length."""
+    lengths = sorted({row.gap_seconds for row in rows})
+    lines = ["| method |" + "".join(f" {1e3 * gap:g} ms |" for gap in lengths), "|---|" + "--:|" * len(lengths)]
+    for label in dict.fromkeys(row.label for row in rows):
+        cells = []
+        for gap in lengths:
+            own = [row for row in rows if (row.label, row.gap_seconds) == (label, gap) and not row.error]
+            cells.append(f" {frechet_distance(*frames.read(folder, own)):.2f} |" if own else " – |")
+        lines.append(f"| `{label}` |" + "".join(cells))
+    return "\n".join(lines)
+
+
+def page(rows: Sequence[Row], files: Sequence[Path], folder: Path) -> str:
     """Tables as markdown; differences are those to `BASELINE` on the same files."""
     names = ", ".join(f"`{path.stem}`" for path in files)
     gaps = len({(row.digest, row.gap_seconds, gap.start) for row in rows for gap in row.gaps})
@@ -47,6 +68,7 @@ def page(rows: Sequence[Row], files: Sequence[Path]) -> str:
         f"{gaps} gaps in {len(files)} recordings: {names}. Means over recordings; in brackets the mean difference to "
         f"`{BASELINE}` with its 95 % interval.",
         *(f"{measure.title}\n\n{measure_table(rows, measure, baseline=BASELINE)}" for measure in MEASURES),
+        f"{FRECHET}\n\n{frechet_table(rows, folder)}",
         f"Processor time per gap, ms\n\n{time_table(rows)}",
         verdict(rows),
     ]
@@ -54,7 +76,7 @@ def page(rows: Sequence[Row], files: Sequence[Path]) -> str:
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """Where `cqtdiff` is better than every other method, and how surely better than `auto`."""
+    """Where `cqtdiff` is better than every other method, and how surely better than `BASELINE`."""
     lines = []
     for gap in sorted({row.gap_seconds for row in rows}):
         for measure, sign in (("lsd", 1), ("log_mel", 1), ("snr", -1)):
@@ -62,13 +84,13 @@ def verdict(rows: Sequence[Row]) -> str:
             others = {row.label for row in rows} - {"cqtdiff"}
             means = {label: _mean(_by_file(rows, label, gap, measure)) for label in others}
             best = min(means, key=lambda label: sign * means[label])
-            other = _by_file(rows, "auto", gap, measure)
+            other = _by_file(rows, BASELINE, gap, measure)
             d, half = paired_interval([own[file] - other[file] for file in sorted(own.keys() & other.keys())])
             surely = "surely" if abs(d) > half else "not surely"
             better = "better" if sign * d < 0 else "worse"
             lines.append(
                 f"- {1e3 * gap:g} ms, {measure}: cqtdiff {_mean(own):.2f}, best other `{best}` {means[best]:.2f}; "
-                f"{surely} {better} than `auto` ({d:+.2f} ± {half:.2f})"
+                f"{surely} {better} than `{BASELINE}` ({d:+.2f} ± {half:.2f})"
             )
     return "\n".join(lines)
 
@@ -99,8 +121,11 @@ def main() -> int:
     methods = {**benchmark.named(given.methods.split(",")), "cqtdiff": benchmark.named([own])[own]}
     files = chosen(given.test, given.files)
     lengths = [float(gap) / 1000.0 for gap in given.gaps.split(",")]
-    rows = benchmark.run(methods, files, lengths, [0], given.results, jobs=given.jobs)
-    text = page(rows, files)
+    folder = given.results.with_suffix(".frames")
+    rows = benchmark.run(
+        methods, files, lengths, [0], given.results, protocol="paper", jobs=given.jobs, keep=folder
+    )  # fmt: skip
+    text = page(rows, files, folder)
     print(text)
     if given.write:
         before, _, rest = CARD.read_text().partition(BEGIN)

@@ -144,7 +144,7 @@ def main() -> int:
     head = (
         f"# How long repainting takes\n\nWritten by `python benchmarks/notono_latency.py --preset {given.preset} "
         f"--threads {given.threads} --write`: networks of the preset `{given.preset}`, a note of 4 s at 16 kHz, "
-        f"{threads} on {os.cpu_count()} cores ({platform.machine()}), {given.repeats} runs. The load of the machine was "
+        f"{threads} on {os.cpu_count()} cores ({platform.machine()}), {given.repeats} runs. The machine's load was "
         f"{os.getloadavg()[0]:.1f}: above the number of cores, time passes while others work, and the last column says "
         "what a quiet machine would take with one thread.\n\n"
         "| selection | median, ms | 95th percentile, ms | processors, median, ms |\n|---|---|---|---|\n"

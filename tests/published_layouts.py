@@ -151,7 +151,8 @@ def key_map(part: str) -> dict[str, tuple[str, int]]:
 
 def as_published(network: Any, part: str) -> dict[str, Tensor]:
     """A network's tensors under their published names, linear maps as 1 x 1 convolutions where they were."""
-    state, names = network.state_dict(), key_map(part)
+    state = network.state_dict()
+    names = {old: new for old, new in key_map(part).items() if old in state}  # equal widths need no shortcut
     return {new: state[old].reshape(*state[old].shape, *[1] * (n - state[old].ndim)) for old, (new, n) in names.items()}
 
 

@@ -12,6 +12,7 @@ from scipy.linalg import toeplitz
 from scipy.signal import lfilter
 
 from caesura.autoregression import (
+    Glide,
     Model,
     burg,
     calibrated,
@@ -292,7 +293,28 @@ class TestGlide:
     @pytest.mark.parametrize("rate", [-1.2, 0.5])
     def test_finds_the_rate(self, rate):
         x, missing = glissando(rate), flags(9600, (4640, 4960))
-        assert find_glide(x, missing, 4640, 4960, 16000).rate == pytest.approx(rate, abs=0.1)
+        glide = find_glide(x, missing, 4640, 4960, 16000)
+        assert (glide.before, glide.after) == pytest.approx((rate, rate), abs=0.1)
+        assert glide.rise == pytest.approx(rate * 320 / 16000, abs=0.005)
+
+    def test_a_vibrato_turns_round_in_the_gap(self):
+        t = (np.arange(9600) - 4800) / 16000
+        swing = 0.03 * np.cos(2.0 * np.pi * 5.0 * t)  # of the logarithm of the pitch, at its top in the gap
+        turns = 300.0 * np.cumsum(np.exp(swing)) / 16000
+        x = sum(np.sin(2.0 * np.pi * h * turns + h) / h for h in range(1, 11))
+        glide = find_glide(x + 0.01 * process(9600), flags(9600, (4640, 4960)), 4640, 4960, 16000)
+        assert 0.3 < glide.before < 0.95  # the steepest is 0.94 per second
+        assert -0.95 < glide.after < -0.3
+        assert abs(glide.rise) < 0.005
+
+    def test_the_warp_is_continuous_and_invertible(self):
+        glide, t = Glide(-0.8, 0.5, 0.02, 4640, 4960, 16000), np.linspace(-1600.0, 1600.0, 3201)
+        u = glide.warp(t)
+        assert np.all(np.diff(u) > 0.0)
+        # The cubic bends by 6 rise / 320^2 + 5 slope / (16000 * 320) = 2e-6 at most; an edge with a kink by 5e-5.
+        assert np.abs(np.diff(u, 3)).max() < 4e-6
+        assert glide.unwarp(u) == pytest.approx(t, abs=1e-4)
+        assert glide.warp(np.zeros(1)) == pytest.approx(np.zeros(1), abs=1e-9)
 
     def test_a_steady_tone_and_noise_have_none(self):
         missing = flags(9600, (4640, 4960))

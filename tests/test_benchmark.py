@@ -20,7 +20,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caesura.evaluation import benchmark, metrics, protocols, report, rows, tables
+from caesura.evaluation import benchmark, frames, metrics, protocols, report, rows, tables
 from caesura.inpainter import Accepts, Listener, Note, Progress, Unsupported, ignore, silent
 from caesura.methods.repeat import Repeat
 from caesura.problem import Problem, Region
@@ -447,3 +447,21 @@ def test_the_second_gap_may_copy_the_fill_of_the_first() -> None:
     x = np.random.default_rng(3).standard_normal((1, 3000))
     y = filled(x, Region(1000, 1100), Region(1120, 1220))
     assert np.array_equal(y[:, 1120:1220], y[:, 1020:1120])
+
+
+def test_frames_are_kept_where_asked_for(files: list[Path], tmp_path: Path) -> None:
+    out, folder = tmp_path / "rows.jsonl", tmp_path / "frames"
+    methods = {"half": Half(), "more": Half(factor=2.0)}
+    benchmark.run(methods, files, [0.02], [0], out)
+    found = benchmark.run(methods, files, [0.02], [0], out, keep=folder)
+    for label in methods:
+        original, restored = frames.read(folder, [row for row in found if row.label == label])
+        assert original.shape == restored.shape
+        assert original.shape[1] == 64
+        assert np.abs(restored - original).max() > 0.1
+        assert metrics.frechet_distance(original, restored) > 0.1
+    with pytest.raises(ValueError, match="there are no frames of half on"):
+        frames.read(tmp_path / "elsewhere", [row for row in found if row.label == "half"])
+    kept = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    benchmark.run(methods, files, [0.02], [0], out, keep=folder)
+    assert kept == {path: path.stat().st_mtime_ns for path in folder.iterdir()}

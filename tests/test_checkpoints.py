@@ -249,9 +249,9 @@ def test_the_scale_of_the_latents_is_that_of_the_checkpoint(name: str) -> None:
     model = open_audioldm("tiny")
     scaled = replace(model, scale=scale)
     torch.testing.assert_close(scaled.codec.encode(x), scale * model.codec.encode(x))
-    torch.testing.assert_close(
-        scaled.codec.decode(scaled.codec.encode(x), 5_120), model.codec.decode(model.codec.encode(x), 5_120)
-    )
+    back = scaled.codec.decode(scaled.codec.encode(x), 5_120)
+    # Multiplying by the scale and dividing again rounds twice before networks in single precision.
+    torch.testing.assert_close(back, model.codec.decode(model.codec.encode(x), 5_120), rtol=0, atol=1e-4)
 
 
 def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path) -> None:

@@ -193,6 +193,27 @@ def test_candidates_of_a_batch_do_not_disturb_each_other() -> None:
     assert torch.equal(together[1:], one)
 
 
+@pytest.mark.parametrize("name", MAPS)
+def test_guidance_moves_past_the_labels(name: str) -> None:
+    """Filling with guidance g draws from told + g (told - untold), each map by itself."""
+    model, guidance = network(name), 1.5
+    given = case(model)
+    chance = torch.rand(given["codes"].shape, dtype=torch.float64)
+    found = model.fill(**given, draw=Draw(guidance=guidance), uniform=chance)
+    codes = torch.where(given["known"], given["codes"], 0)
+    untold = {**given, "labels": torch.full_like(given["labels"], -1)}
+    for cell in model.order.tolist():
+        row, column = divmod(cell, codes.shape[2])
+        if not given["known"][row, column]:
+            told, other = (logits(model, {**g, "codes": codes})[:, row, column] for g in (given, untold))
+            codes[:, row, column] = Draw()(told + guidance * (told - other), chance[:, row, column])
+    assert torch.equal(found, codes)
+    assert torch.equal(
+        model.fill(**untold, draw=Draw(guidance=guidance), uniform=chance),
+        model.fill(**untold, draw=Draw(), uniform=chance),
+    )
+
+
 @pytest.mark.parametrize("column", [0, 1, 2])
 def test_labels_are_heard(column: int) -> None:
     model = network("top")
@@ -233,6 +254,8 @@ def test_what_makes_no_sense() -> None:
         Draw(-1.0)
     with pytest.raises(ValueError, match=r"top_p=0\.0 must lie in \(0, 1\]"):
         Draw(top_p=0.0)
+    with pytest.raises(ValueError, match=r"guidance=-0\.5 must be 0 or more"):
+        Draw(guidance=-0.5)
     with pytest.raises(ValueError, match="top_k=-1 must be 0 or more"):
         Draw(top_k=-1)
     model = network("bottom")

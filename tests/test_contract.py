@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caesura.inpainter import Inpainter
+from caesura.generation import generate
+from caesura.inpainter import Inpainter, Unsupported
 from caesura.methods import build, load, names, settings_of
 from caesura.problem import Problem, Region
 from caesura.restoration import restore
@@ -135,6 +136,18 @@ def test_any_rate(method: Inpainter, rate: int) -> None:
 def test_a_gap_that_is_the_whole_recording(method: Inpainter) -> None:
     if method.accepts.window is None and method.accepts.gaps:
         assert np.isfinite(fill(method, tones(samples=600), (Region(0, 600),))).all()
+
+
+def test_it_makes_a_sound_from_nothing_if_it_says_so(method: Inpainter) -> None:
+    if method.accepts.generates is None:
+        with pytest.raises(Unsupported, match="cannot make a sound where nothing is known"):
+            generate(method, 600)
+    else:
+        one, same = (generate(method, 600, seed=3, text="a bell") for _ in range(2))
+        assert np.array_equal(one, same)
+        assert np.isfinite(one).all()
+        assert one.any()
+        assert np.abs(one).max() <= 1.0
 
 
 def test_settings_round_trip_through_text(method: Inpainter) -> None:

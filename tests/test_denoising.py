@@ -191,6 +191,35 @@ def test_what_holds_no_noise_stays_as_it_is(tmp_path: Path, run: Run) -> None:
     assert np.nanstd(after[:15_000]) < 0.2 * np.nanstd(y[:15_000])
 
 
+def test_a_network_takes_part_where_it_can(tmp_path: Path, run: Run) -> None:
+    pytest.importorskip("torch")
+    y = 0.3 * melody(2 * RATE)[0] + 0.02 * white(2 * RATE)[0]
+    soundfile.write(tmp_path / "in.wav", y, RATE, subtype="FLOAT")
+    out = [tmp_path / name for name in ("a.wav", "b.wav")]
+    for path in out:
+        command = ("denoise", tmp_path / "in.wav", "-o", path, "--method", "cqtdiff", "-s", "weights=tiny")
+        code, said = run(*command, "-s", "steps=3", "--noise", 0.02, "--seed", 5)
+        assert code == 0, said
+        assert "taken out by cqtdiff" in said
+    assert out[0].read_bytes() == out[1].read_bytes()
+    assert np.isfinite(soundfile.read(out[0])[0]).all()
+    assert not np.allclose(soundfile.read(out[0])[0], y, atol=1e-3)
+
+
+def test_the_networks_pieces_fade_into_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from caesura.methods import _denoising
+    from caesura.networks.cqt_priors import open_weights
+
+    torch.set_num_threads(1)
+    facts = open_weights("tiny", "")
+    monkeypatch.setattr(_denoising, "_walked", lambda facts, network, y, *_: y.double().numpy())
+    for samples in (100, facts.samples, 3 * facts.samples + 77):
+        y = white(samples)[0]
+        args = (facts, facts.network, y, y, 0.1, 0, 2, lambda fraction: None)
+        np.testing.assert_allclose(_denoising._drawn(*args), y, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -18,7 +18,21 @@ LAYERS = (
     ("inpainter", "progression", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),
     ("methods", "training", "denoising"),
-    ("evaluation", "generation", "morphing", "report", "verify", "picture", "repair", "batch"),
+    (
+        "evaluation",
+        "codes",
+        "generation",
+        "morphing",
+        "report",
+        "verify",
+        "picture",
+        "overview",
+        "spectrogram",
+        "stem",
+        "repair",
+        "project",
+        "batch",
+    ),
     ("cli", "studio", "__main__"),
 )
 TORCH_FREE = ("torch", "torchaudio", "torchvision", "torchcodec", "librosa")
@@ -60,8 +74,10 @@ WITH_TORCH = (
     "training/",
     "codecs/cqt.py",
     "codecs/image_latents.py",
+    "codecs/patches.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
+    "methods/_denoising.py",
     "methods/_latent.py",
     "methods/_walks.py",
     "methods/audioldm.py",
@@ -71,6 +87,7 @@ WITH_TORCH = (
     "methods/_pictures.py",
     "methods/riffusion.py",
     "methods/tango.py",
+    "methods/text_mini.py",
 )
 WITHOUT = [path for path in FILES if not str(path.relative_to(ROOT)).startswith(WITH_TORCH)]
 

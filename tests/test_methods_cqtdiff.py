@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,14 +11,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from caesura.audio import Audio, write
 from caesura.diffusion import Denoiser
 from caesura.inpainter import Note
+from caesura.labels import Label
 from caesura.methods import _cqtdiff, build, cqtdiff
 from caesura.methods.cqtdiff import Cqtdiff
 from caesura.networks import cqt_priors
 from caesura.networks.cqt_priors import Facts, Prior
 from caesura.networks.cqt_unet import CqtUnet, CqtUnetConfig
 from caesura.problem import Problem, Region
+from caesura.repair import repair_file
 from caesura.restoration import restore
 
 torch.set_num_threads(1)
@@ -26,7 +31,7 @@ LENGTH = 2048
 TONES = (440.0, 1250.0)
 
 
-METHOD = Cqtdiff(context=0.06)
+METHOD = Cqtdiff(context=0.06, level=0.0)
 
 
 class Exact(Facts):
@@ -221,8 +226,8 @@ def test_every_conditioner_with_every_solver(exact: Exact, conditioner: Any, sol
 def test_a_warm_start_changes_the_guess_by_its_noise_at_most(exact: Exact, monkeypatch: pytest.MonkeyPatch) -> None:
     x = tones(RATE, 1.0)
 
-    monkeypatch.setattr(_cqtdiff, "build", lambda name: lambda problem, rng: x)
-    method = Cqtdiff(context=0.06, start=0.01, conditioner="prior")
+    monkeypatch.setattr(_cqtdiff, "build", lambda name, settings: lambda problem, rng: x)
+    method = Cqtdiff(context=0.06, start=0.01, conditioner="prior", level=0.0)
     restored = restore(Problem(x, (Region(4000, 4400),), RATE), method).samples
     assert 0.0 < np.abs(restored - x).max() < 0.05
 
@@ -275,6 +280,27 @@ def test_windows_of_a_long_recording_are_equally_long(exact: Exact, monkeypatch:
     # Ten windows of two channels, in two batches of `restore`.
     assert sizes == [16, 4]
     assert snr(x, restored, slice(400, 480)) > 40.0
+
+
+def test_memory_does_not_grow_with_the_recording(exact: Exact, tmp_path: Path) -> None:
+    """Three minutes need as much as one: batches are bounded, and windows are read as they come."""
+    peaks, batches = [], []
+    method = Cqtdiff(context=0.06, level=0.0, conditioner="prior", steps=2)
+    for minutes in (1, 1, 3):  # the first pays for imports and tables
+        source = tmp_path / f"{len(peaks)}.wav"
+        write(source, Audio(tones(RATE, 60.0 * minutes, 2), RATE), subtype="PCM_16")
+        starts = range(4 * RATE, (60 * minutes - 3) * RATE, 6 * RATE)
+        labels = [Label(Region(k, k + 400)) for k in starts]
+        exact.calls.clear()
+        tracemalloc.start()
+        report = repair_file(source, tmp_path / f"restored {len(peaks)}.wav", labels, method)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert report.filled == len(labels)
+        assert report.changed_outside == 0
+        batches.append(max(exact.calls))
+    assert batches == 3 * [cqtdiff.BATCH]
+    assert peaks[2] < 1.25 * peaks[1]  # measured: 1.08
 
 
 # --- the networks themselves ------------------------------------------------------------------------------------------

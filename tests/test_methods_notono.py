@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from caesura.codecs import reliable  # noqa: E402
+from caesura.codecs.vqvae import CodeMaps  # noqa: E402
 from caesura.inpainter import Note  # noqa: E402
 from caesura.methods import _notono, build, notono  # noqa: E402
 from caesura.methods._notono import open_networks, repaint, window_starts  # noqa: E402
@@ -118,6 +119,56 @@ def test_the_fine_map_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not top.any()
     assert bottom[:, 0].all()
     assert not bottom[:, 1:].any()
+
+
+def test_the_fine_map_is_drawn_under_the_coarse_one_of_a_guide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gap says nothing of its coarse codes; the recording as its own guide does, and only there."""
+    recorder, heard = Recorder(monkeypatch), []
+
+    def encode(self: CodeMaps, x: np.ndarray) -> Any:
+        heard.append(x)
+        return torch.full((1, 32, 4), len(heard)), torch.full((1, 64, 8), len(heard))
+
+    monkeypatch.setattr(CodeMaps, "encode", encode)
+    x = note()
+    for guide, codes in ((x, [1, 2, 1, 1]), (None, [1, 1, 1, 1])):
+        heard.clear()
+        problem = Problem(x, (Region(17_000, 32_000),), RATE, guide=guide)
+        Notono("tiny", layer="bottom")(problem, rng=np.random.default_rng(0))
+        (top, fine), (drawn, _), _ = recorder.calls[-1]
+        assert not drawn.any()
+        assert top[0, 0].tolist() == codes
+        assert (fine == 1).all()
+    assert np.allclose(heard[0][0, :17_000], x[0, :17_000] * notono.PEAK / np.abs(x).max(), atol=1e-6)
+
+
+def test_a_minute_in_stereo_at_96_khz(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what surrounds a selection is looked at, each channel by itself, and nothing else is touched."""
+    recorder, rate = Recorder(monkeypatch, code=7), 96_000
+    rng = np.random.default_rng(0)
+    x = 0.01 * rng.standard_normal((2, 60 * rate))
+    box = Region(50 * rate, 51 * rate, 500.0, 2000.0, channel=1)
+    problem = Problem(x, (Region(10 * rate, 10 * rate + 4000), box), rate)
+    restored = restore(problem, Notono("tiny")).samples
+    changed = [np.flatnonzero(a != b) for a, b in zip(restored, x, strict=True)]
+    assert (changed[0].min(), changed[0].max()) == (10 * rate, 10 * rate + 3999)
+    assert set(changed[1] // rate) == {10, 50}
+    assert np.isin(changed[1][changed[1] >= 20 * rate], np.arange(box.start, box.stop)).all()
+    # two channels with the gap, one with the box: eight or nine seconds are heard of a minute
+    assert [maps[0].shape for maps, *_ in recorder.calls] == [(1, 32, 8), (1, 32, 8), (1, 32, 9)]
+    # above what the networks know, a gap is filled by prediction, and a box keeps what it had
+    assert np.isfinite(restored).all()
+
+
+def test_a_selection_of_many_windows() -> None:
+    """Twenty seconds between known ones: no column is forgotten, and its codes differ from window to window."""
+    x = np.tile(note(), 6)
+    gap = Region(2 * RATE, 22 * RATE)
+    restored = restore(Problem(x, (gap,), RATE), Notono("tiny", layer="bottom")).samples
+    outside = np.r_[0 : gap.start, gap.stop : x.shape[1]]
+    assert np.array_equal(restored[:, outside], x[:, outside])
+    inside = restored[0, gap.start : gap.stop].reshape(20, RATE)
+    assert (inside.std(axis=1) > 0.0).all()
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(48_000, 4.0), (96_000, 1.0), (RATE, 0.04), (8000, 6.0)])

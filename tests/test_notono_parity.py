@@ -1,7 +1,7 @@
 """Published numbers of NOTONO where this package does something else: what it does instead, and how the two compare.
 
-The numbers are met either by our own parts in the published arrangement, or by the published rule written here; then the
-test says what takes its place and why. That every entry of the parity file is tested somewhere is tested as well.
+The numbers are met either by our own parts in the published arrangement, or by the published rule written here; then
+the test says what takes its place and why. That every entry of the parity file is tested somewhere is tested as well.
 """
 
 import re

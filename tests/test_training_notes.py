@@ -122,6 +122,31 @@ def test_an_example_is_a_function_of_its_number() -> None:
     assert torch.equal(images[5], images[5])
 
 
+@pytest.mark.parametrize("top", [True, False])
+def test_what_is_told_is_what_is_inside(top: bool) -> None:
+    """Note k consists of codes k alone: the selection holds the note of the labels, all that is kept one other note."""
+    notes = 6
+    codes = Codes(
+        np.arange(notes, dtype=np.int16)[:, None, None].repeat(32, 1).repeat(4, 2),
+        np.arange(notes, dtype=np.int16)[:, None, None].repeat(64, 1).repeat(8, 2),
+        np.array([[k // 3, k % 3, k] for k in range(notes)], np.int16),
+    )
+    examples, around = Selections(codes, 0, top=top), []
+    for k in range(300):
+        one = examples[k]
+        inside, outside = one.codes[~one.known].unique(), one.codes[one.known].unique()
+        assert len(inside) == 1
+        assert len(outside) <= 1
+        assert all(label in (-1, own) for label, own in zip(one.labels.tolist(), codes.labels[inside[0]], strict=True))
+        if len(outside):
+            around.append((int(inside), int(outside)))
+        if not top:  # a fine code never stands under the coarse code of another note
+            assert torch.equal(one.codes, one.coarse.repeat_interleave(2, 0).repeat_interleave(2, 1))
+    mixed = [(a, b) for a, b in around if a != b]
+    assert 0.08 < len(mixed) / len(around) < 0.45
+    assert np.mean([a // 3 == b // 3 for a, b in mixed]) > 0.5  # of one pitch: half of them, and others by chance
+
+
 def test_selections_are_of_all_kinds() -> None:
     rng = np.random.default_rng(0)
     drawn = [selection((32, 4), rng) for _ in range(400)]

@@ -18,7 +18,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["confidence", "experts", "rehearse", "weighted"]
+__all__ = ["confidence", "expected_error", "experts", "rehearse", "weighted"]
 
 from collections.abc import Sequence
 
@@ -119,6 +119,11 @@ def confidence(fill: Array, models: Sequence[Model], *, sides: int = 2) -> float
     spread = _extrapolated(models, count) if sides == 1 else _interpolated(models, count)
     error = float(spread.sum()) + (fill.size - count) * float(spread.max())
     return energy / (energy + error)
+
+
+def expected_error(model: Model, count: int) -> float:
+    """The energy of the error that a model expects to make in a gap of `count` samples with two sides."""
+    return float(_interpolated([model], count).sum())
 
 
 def _interpolated(models: Sequence[Model], count: int) -> Array:

@@ -29,7 +29,9 @@ from caesura.cli.generate import continue_, generate, vary
 from caesura.cli.image import image_app
 from caesura.cli.models import models_app
 from caesura.cli.morph import morph
+from caesura.cli.notes import notes_app
 from caesura.cli.restore import restore
+from caesura.cli.studio import studio
 from caesura.cli.terminal import one_line, say
 from caesura.cli.train import prepare_app, train
 
@@ -37,11 +39,13 @@ USAGE, INTERRUPTED = 2, 130
 
 app = typer.Typer(name="caesura", rich_markup_mode=None, pretty_exceptions_enable=False)
 MAKING = (generate, continue_, vary, morph)
-for command in (restore, denoise, *MAKING, detect, verify, punch, methods, cite, evaluate, train, doctor):
+MEASURING = (detect, verify, punch, evaluate)
+for command in (restore, denoise, *MAKING, *MEASURING, methods, cite, train, studio, doctor):
     app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(labels_app, name="labels")
-app.add_typer(models_app, name="models")
 app.add_typer(image_app, name="image")
+app.add_typer(models_app, name="models")
+app.add_typer(notes_app, name="notes")
 app.add_typer(prepare_app, name="prepare")
 
 

@@ -7,6 +7,7 @@ __all__ = ["denoise", "denoised"]
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,7 +120,7 @@ def built(method: str, settings: Any) -> tuple[Cleaner, dict[str, Any]]:
         for key in numbers:
             if key not in known:
                 raise ValueError(f"spectral has no setting '{key}': choose from {', '.join(known)}")
-        cleaner = Spectral(**numbers)
+        cleaner = replace(Spectral(), **numbers)  # type: ignore[arg-type]
         return cleaner, {key: getattr(cleaner, key) for key in known}
     if not hasattr(load(method), "denoise"):
         raise ValueError(f"{method} fills gaps and takes out no noise: try --method spectral or cqtdiff")

@@ -87,12 +87,10 @@ def pull(
 @models_app.command("rm")
 def remove(name: Name) -> int:
     """Delete fetched weights."""
-    if _published(name):
-        from caesura.networks.hub import remove as delete
-    else:
-        from caesura.networks.weights import remove as delete
+    from caesura.networks import hub, weights
 
-    say(f"{name} was deleted" if delete(name) else f"{name} was not there")
+    found = hub.remove(name) if _published(name) else weights.remove(name)
+    say(f"{name} was deleted" if found else f"{name} was not there")
     return 0
 
 

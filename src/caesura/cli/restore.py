@@ -16,7 +16,9 @@ NOTHING_SAID = "say where: --auto, --gap 1.20-1.35, --gaps labels.txt or --box 1
 
 
 def restore(  # the options of the command; what follows takes them in groups
-    inputs: Annotated[list[str], typer.Argument(metavar="IN", help="Files, globs, folders, or - for stdin.")],
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="IN", help="Files, globs, folders, or - for stdin.")
+    ] = None,
     output: options.Output = None,
     out_dir: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where results of many inputs go.")] = None,
     gap: options.Gap = None,
@@ -54,6 +56,9 @@ def restore(  # the options of the command; what follows takes them in groups
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Before and after as PNG; a folder for many inputs.")
     ] = None,
+    project: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Do what a project file of the studio says, to the byte.")
+    ] = None,
     output_format: Annotated[str | None, typer.Option(metavar="flac|wav", help="Container of the result.")] = None,
     packet_ms: options.PacketMs = None,
     sensitivity: options.Sensitivity = 1.0,
@@ -66,6 +71,12 @@ def restore(  # the options of the command; what follows takes them in groups
 
     Exit code: 0 done, 1 finished with something refused or failed, 2 bad usage or input.
     """
+    if project is not None:
+        from caesura.cli.project import restore_project
+
+        if gap or gaps or box or auto or method != "auto" or setting or text or guide or out_dir or picture or dry_run:
+            raise ValueError(f"{project} says what to do: leave the options out that say where and how")
+        return restore_project(project, inputs or (), output, output_format, report=report, force=force, quiet=quiet)
     from caesura.cli.files import Job, check_new, expand, plan, required
     from caesura.cli.repairing import Repair, Style, built, each, preview, renamed
     from caesura.cli.where import Where, chosen_kinds
@@ -75,6 +86,8 @@ def restore(  # the options of the command; what follows takes them in groups
         gap, box, file=gaps, auto=auto, kinds=chosen_kinds(kinds, KINDS), channel=channel, packet_ms=packet_ms,
         sensitivity=sensitivity,
     )  # fmt: skip
+    if not inputs:
+        raise ValueError("name the recording to restore, or a --project")
     if not where.said:
         raise ValueError(NOTHING_SAID)
     short = {"quality": quality, "max_gap": max_gap, "policy": policy}

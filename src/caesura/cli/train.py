@@ -77,6 +77,28 @@ def notes(
     return 0
 
 
+@prepare_app.command()
+def captions(
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; what is in it already is kept.")],
+    count: Annotated[int, typer.Option(min=1, help="Clips of eight seconds in all.")] = 6000,
+    rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Sample rate.")] = 16000,
+    soundfont: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Sound font (.sf2).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is played.")] = 0,
+    quiet: options.Quiet = False,
+) -> int:
+    """Render phrases of instruments with FluidSynth, each with a caption that says what is heard.
+
+    Run it again to go on where it was stopped, or with more clips to make more.
+    """
+    from caesura.data.captions import prepare
+
+    with progress_bar("prepare", quiet=quiet) as progress:
+        there = prepare(out, count=count, sample_rate=rate, seed=seed, soundfonts=soundfont or (), progress=progress)
+    if not quiet:
+        say(f"{there} clips with captions at {rate} Hz in {out}")
+    return 0
+
+
 def train(
     recipe: Annotated[str, typer.Argument(help="What to train.", autocompletion=lambda: _recipes())],
     preset: Annotated[str, typer.Option(help="Size: tiny, cpu or gpu.")] = "cpu",

@@ -13,6 +13,7 @@ References:
     T. Bazin, G. Hadjeres, P. Esling, M. Malt, "Spectrogram inpainting for interactive generation of instrument
         sounds", CSMC + MuMe 2020.
     J. Engel et al., "GANSynth: adversarial neural audio synthesis", ICLR 2019.
+    D. W. Griffin, J. S. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Trans. ASSP 32, 1984.
 """
 
 from __future__ import annotations
@@ -126,12 +127,14 @@ class MelIf:
             phase = _frequency(_mixed(self._heard, turns))
         return np.stack([np.log(_mixed(self._heard, power) + EPS), phase], axis=-3)
 
-    def decode(self, z: Array, samples: int | None = None) -> Array:
+    def decode(self, z: Array, samples: int | None = None, rounds: int = 0) -> Array:
         """Signal of an image.
 
         Args:
             z: (..., 2, bins, frames).
             samples: length of the signal, filled up with zeros; None: all there is, (frames - 1) hops.
+            rounds: of taking the phases of the signal itself for those of the image, for images that are made up, whose
+                overlapping frames contradict each other.
 
         Returns:
             (..., samples).
@@ -139,7 +142,11 @@ class MelIf:
         if z.shape[-3:-1] != (2, self.bins):
             raise ValueError(f"an image has shape (..., 2, {self.bins}, frames), got {z.shape}")
         log_power, phase = z[..., 0, :, :], z[..., 1, :, :]
-        x = self._signal(self._weighted(log_power, phase) if self.form == "weighted" else self._old(log_power, phase))
+        spectrum = self._weighted(log_power, phase) if self.form == "weighted" else self._old(log_power, phase)
+        x = self._signal(spectrum)
+        for _ in range(rounds):
+            angle = np.angle(self._spectrum(x))
+            x = self._signal(np.abs(spectrum) * np.exp(1j * np.concatenate([angle, angle[..., -1:, :]], axis=-2)))
         if samples is None:
             return x
         return np.pad(x[..., :samples], [*[(0, 0)] * (x.ndim - 1), (0, max(samples - x.shape[-1], 0))])

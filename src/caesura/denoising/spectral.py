@@ -42,10 +42,10 @@ class Spectral:
 
     milliseconds: float = 46.0
     """Length of a frame: longer ones tell partials apart, shorter ones keep attacks."""
-    inertia: float = 0.98
+    inertia: float = 0.95
     """Weight of the frame before in the a priori signal-to-noise ratio; less follows faster and lets noise warble."""
-    floor: float = -25.0
-    """Decibels below which no a priori ratio is taken: how far noise is taken down where there is nothing else."""
+    floor: float = -12.0
+    """Decibels below which no a priori ratio is taken; noise alone goes down by twice as many."""
     spectrum: NoiseSpectrum | None = field(default=None, repr=False)
     """Of the noise; None: white, as loud as the problem says."""
 

@@ -5,6 +5,7 @@
 - `perceptual`: grades of installed third-party programs, each under its true name
 - `protocols`: where the gaps of a benchmark lie
 - `benchmark`: method x file x gap length x seed -> rows of a JSON-lines file
+- `frames`: spectra of the gaps that a benchmark keeps, for distances between sets
 - `tables`: rows -> means, paired confidence intervals, markdown
 - `report`: the page docs/benchmarks/classical.md
 """

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura import methods as registry
-from caesura.evaluation import metrics, peaq
+from caesura.evaluation import frames, metrics, peaq
 from caesura.evaluation.protocols import PROTOCOLS, NoRoom, place
 from caesura.evaluation.rows import GapScore, Row, append, read, repair
 from caesura.inpainter import Inpainter, Progress, Unsupported, name_of, silent
@@ -52,6 +52,7 @@ def run(
     *,
     protocol: str = "sound",
     jobs: int = 1,
+    keep: Path | None = None,
     progress: Progress = silent,
 ) -> list[Row]:
     """Rows of every method on every file with every gap length and seed, the baselines included.
@@ -64,6 +65,8 @@ def run(
         out: JSON-lines file; its rows are kept, those asked for and not in it are appended.
         protocol: where the gaps lie, see `caesura.evaluation.protocols`.
         jobs: processes; when there are several, each uses one thread for linear algebra.
+        keep: folder for the log-mel frames of gaps, see `caesura.evaluation.frames`; a row whose frames are not there
+            is computed again.
         progress: called with the fraction of rows done; raising from it cancels, what was done stays in the file.
 
     Returns:
@@ -78,8 +81,8 @@ def run(
         raise ValueError(f"jobs={jobs}: at least one process is needed")
     repair(out)
     known = {row.key: row for row in read(out)}
-    wanted = list(_tasks(named(methods), files, gap_seconds, seeds, protocol))
-    missing = [task for task in wanted if task.row.key not in known]
+    wanted = list(_tasks(named(methods), files, gap_seconds, seeds, protocol, keep))
+    missing = [task for task in wanted if task.row.key not in known or not task.has_frames()]
     for done, row in enumerate(_computed(missing, jobs), start=1):
         append(out, row)
         known[row.key] = row
@@ -108,6 +111,10 @@ class _Task:
     row: Row
     path: Path
     inpainter: Inpainter
+    keep: Path | None = None
+
+    def has_frames(self) -> bool:
+        return self.keep is None or self.keep.is_file()
 
 
 def _built(text: str) -> Inpainter:
@@ -125,6 +132,7 @@ def _tasks(
     gap_seconds: Sequence[float],
     seeds: Sequence[int],
     protocol: str,
+    folder: Path | None = None,
 ) -> Iterator[_Task]:
     digests = {path: _digest(path) for path in files}
     for gap in gap_seconds:
@@ -135,7 +143,7 @@ def _tasks(
                 for label, inpainter in methods.items():
                     settings = registry.settings_of(inpainter)
                     row = Row(label, name_of(inpainter), settings, path.name, digests[path], protocol, gap, seed)
-                    yield _Task(row, path, inpainter)
+                    yield _Task(row, path, inpainter, None if folder is None else frames.file_of(folder, row))
 
 
 def _digest(path: Path) -> str:
@@ -186,6 +194,8 @@ def _row(task: _Task) -> Row:
         seconds = time.process_time() - before
     except (NoRoom, Unsupported) as error:
         return dataclasses.replace(task.row, error=str(error))
+    if task.keep is not None:
+        frames.keep(task.keep, samples, restored.samples, sample_rate, spans)
     fills = {fill.region.start: fill for fill in restored.fills}
     scores = [_score(samples, restored.samples, sample_rate, span, fills[span[0]]) for span in spans]
     return dataclasses.replace(

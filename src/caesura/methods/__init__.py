@@ -6,7 +6,7 @@ elsewhere adds methods with entry points in the group `caesura.methods`.
 
 from __future__ import annotations
 
-__all__ = ["build", "load", "names", "settings_of"]
+__all__ = ["build", "load", "names", "parse", "settings_of"]
 
 import dataclasses
 import difflib

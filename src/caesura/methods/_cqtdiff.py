@@ -15,7 +15,7 @@ from __future__ import annotations
 __all__ = ["Job", "Piece", "Recording", "cut", "length_for"]
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from caesura.audio import resample
 from caesura.inpainter import Accepts
 from caesura.methods import build
 from caesura.methods._colour import lost_noise
+from caesura.methods._level import levelled
 from caesura.problem import Problem, Region, runs
 from caesura.region import clipped
 from caesura.seam import seam_score
@@ -72,10 +73,12 @@ class Piece:
 class Recording:
     """A problem at the network's rate, and the way back."""
 
-    def __init__(self, problem: Problem, sample_rate: int, guess: str) -> None:
+    def __init__(
+        self, problem: Problem, sample_rate: int, guess: str, settings: Mapping[str, str] | None = None
+    ) -> None:
         """Fill the gaps of `problem` with the method `guess` and go to `sample_rate`."""
         self.problem, self.sample_rate = problem, sample_rate
-        self.filled = np.where(problem.mask, problem.y, build(guess)(problem, rng=np.random.default_rng(0)))
+        self.filled = np.where(problem.mask, problem.y, build(guess, settings)(problem, rng=np.random.default_rng(0)))
         self.low = resample(self.filled, problem.sample_rate, sample_rate)
         self.change = np.zeros_like(self.low)
 
@@ -85,8 +88,13 @@ class Recording:
         inside = slice(first - piece.start, stop - piece.start)
         self.change[piece.channel, first:stop] += np.where(piece.taken, fill - piece.guess, 0.0)[inside]
 
-    def estimate(self, seed: int | None = None) -> Array:
-        """The problem's estimate (channels, samples); `seed` of the noise above the network's band, None: no noise."""
+    def estimate(self, seed: int | None = None, level: float = 0.0) -> Array:
+        """The problem's estimate (channels, samples).
+
+        Args:
+            seed: of the noise above the network's band; None: no noise.
+            level: see `caesura.methods._level`.
+        """
         change = resample(self.change, self.sample_rate, self.problem.sample_rate)
         samples = min(change.shape[1], self.filled.shape[1])
         estimate = self.filled.copy()
@@ -95,6 +103,9 @@ class Recording:
         if seed is not None and low < rate / 2.0:
             for row, mask in zip(estimate, self.problem.mask, strict=True):
                 row += lost_noise(row, mask, rate, low, np.random.default_rng(seed))
+        if level:
+            for row, mask in zip(estimate, self.problem.mask, strict=True):
+                row[:] = levelled(row, mask, rate, level)
         return estimate
 
 

@@ -65,7 +65,7 @@ def describe(name: str) -> Description:
         name=name,
         summary=_first_sentence((cls and ast.get_docstring(cls)) or doc),
         accepts=_accepts(body),
-        fields=tuple(_settings(body)),
+        fields=tuple(_settings(body, _constants(tree))),
         packages=tuple(sorted(_packages(tree))),
         references=_references(doc),
         source=path,
@@ -113,11 +113,21 @@ def _value(node: ast.expr) -> Any:
         return ast.unparse(node)
 
 
-def _settings(body: list[ast.stmt]) -> Iterator[Setting]:
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """What the file gives a name to at its top, for defaults that are named."""
+    return {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+
+
+def _settings(body: list[ast.stmt], constants: Mapping[str, ast.expr]) -> Iterator[Setting]:
     for node, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and not ast.unparse(node.annotation).startswith("ClassVar"):
             doc = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
-            default = ast.unparse(node.value) if node.value else ""
+            value = constants.get(node.value.id, node.value) if isinstance(node.value, ast.Name) else node.value
+            default = ast.unparse(value) if value else ""
             text = inspect.cleandoc(doc) if isinstance(doc, str) else ""
             yield Setting(ast.unparse(node.target), ast.unparse(node.annotation), default, " ".join(text.split()))
 

@@ -16,7 +16,6 @@ __all__ = [
     "Settings",
     "Walk",
     "best_of",
-    "estimate",
     "estimates",
     "heard",
     "latents_of",
@@ -43,7 +42,7 @@ from caesura.inpainter import Listener, Note, Progress
 from caesura.methods._levelling import matched
 from caesura.methods._walks import PRESETS, Conditioning, Preset, Walk
 from caesura.networks.clap import DEFAULT, Clap, open_clap
-from caesura.networks.latent_models import LatentModel, Told
+from caesura.networks.latent_models import TextModel, Told
 from caesura.networks.weights import MissingWeights
 from caesura.problem import Problem, Region
 from caesura.seam import seam_score
@@ -85,7 +84,7 @@ class Settings:
 class Draw:
     """How a method fills clips."""
 
-    model: LatentModel
+    model: TextModel
     walk: Walk
     sigmas: Tensor
     settings: Settings
@@ -111,14 +110,18 @@ class Clip:
         """What is to be filled."""
         return (*self.problem.gaps, *self.problem.boxes)
 
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """Samples (samples,) of which nothing is missing: none within a box either."""
+        sure: NDArray[np.bool_] = self.problem.mask[0].copy()
+        for region in (*self.targets, *self.problem.unknown):
+            sure[region.start : region.stop] = False
+        return sure
+
     def pasted(self, fill: Array) -> Array:
         """A fill (samples,) between what is known."""
-        return np.where(self.problem.mask[0], self.heard, fill)
-
-
-def estimate(draw: Draw, problem: Problem, rng: np.random.Generator, progress: Progress, note: Listener) -> Array:
-    """The estimate (1, samples) of one problem; see `estimates`."""
-    return estimates(draw, [problem], [rng], progress, [note])[0]
+        whole: Array = np.where(self.problem.mask[0], self.heard, fill)
+        return whole
 
 
 def estimates(
@@ -180,7 +183,7 @@ def heard(draw: Draw, problem: Problem) -> Clip:
     return Clip(problem, level, signal, latents, kept, guide)
 
 
-def latents_of(model: LatentModel, signal: Array, samples: int) -> Tensor:
+def latents_of(model: TextModel, signal: Array, samples: int) -> Tensor:
     """Latents (1, ...) of a signal at the model's level, with silence after it up to `samples`."""
     padded = np.pad(signal, (0, samples - signal.size))
     return model.codec.encode(torch.from_numpy(padded)[None].float().to(model.place))
@@ -251,8 +254,9 @@ def _entry(sigmas: Tensor, strength: float) -> int:
 def _best(draw: Draw, clips: Sequence[Clip], z: Tensor, text: str) -> tuple[list[Array], dict[str, str]]:
     """The best candidate of each clip (samples,) at its level, and what it was judged by."""
     codec, samples = draw.model.codec, clips[0].problem.samples
+    known = [(clip.heard, clip.sure) for clip in clips] * draw.settings.candidates
     fills = []
-    for k, wave in enumerate(codec.decode(z, z.shape[2] * codec.row)[:, :samples].double().cpu().numpy()):
+    for k, wave in enumerate(draw.model.decode(z, samples, known)):
         clip = clips[k % len(clips)]
         fills.append(matched(wave, clip.heard, clip.problem.mask[0], clip.targets))
     if draw.settings.candidates == 1:

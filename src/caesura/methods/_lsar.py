@@ -7,7 +7,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["far_exponent", "fill_with", "inside", "sparse_guess"]
+__all__ = ["far_exponent", "fill_with", "sparse_guess"]
 
 from collections.abc import Sequence
 
@@ -32,13 +32,6 @@ def sparse_guess(x: Array, missing: Flags, start: int, stop: int, sample_rate: i
     window = max(WINDOW_PER_GAP * (stop - start) / sample_rate, SHORTEST_WINDOW)
     guess[start:stop] = Spain(window=window).fill(guess, ~missing, Region(start, stop), sample_rate)
     return guess
-
-
-def inside(size: int, start: int, stop: int) -> Flags:
-    """(size,), True from `start` to `stop`."""
-    flags = np.zeros(size, dtype=bool)
-    flags[start:stop] = True
-    return flags
 
 
 def far_exponent(seconds: float) -> float:

@@ -2,6 +2,9 @@
 
     for each window of four coarse columns: top ~ p(top | kept), then bottom ~ p(bottom | kept, top)
 
+Codes are drawn in the order in which the networks learnt them. Drawing many at once, the surest first, takes logits
+that depend on no order: the encoder has them in it, but no head that was trained to read them; see docs/notono.md.
+
 References:
     T. Bazin, G. Hadjeres, P. Esling, M. Malt, "Spectrogram inpainting for interactive generation of instrument
         sounds", CSMC + MuMe 2020.
@@ -9,7 +12,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["FILES", "Networks", "open_networks", "repaint", "window_starts"]
+__all__ = ["FILES", "Networks", "decoded", "open_networks", "repaint", "window_starts"]
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -105,6 +108,12 @@ def repaint(
             left[..., here] = False
             done += share
     return top, bottom
+
+
+def decoded(networks: Networks, top: NDArray[np.int64], bottom: NDArray[np.int64], samples: int) -> NDArray[np.float64]:
+    """Sounds (batch, samples) of maps (batch, rows, columns)."""
+    coarse, fine = (torch.from_numpy(codes).to(networks.codec.device) for codes in (top, bottom))
+    return networks.codec.decode(coarse, fine, samples)
 
 
 def window_starts(unknown: Flags, step: int, columns: int = 4) -> Iterator[int]:

@@ -85,9 +85,10 @@ class Audioldm(Settings):
         notes: Sequence[Listener] | None = None,
     ) -> list[NDArray[np.float64]]:
         """See `caesura.inpainter.Inpainter`; the problems are drawn together."""
-        return estimates(self._draw(), problems, rngs, progress, notes or [ignore] * len(problems))
+        return estimates(self.draw(), problems, rngs, progress, notes or [ignore] * len(problems))
 
-    def _draw(self) -> Draw:
+    def draw(self) -> Draw:
+        """Model, walk and settings of a fill."""
         model, walk = open_audioldm(self.weights), PRESETS[self.preset][self.conditioning]
         sigmas = walk.sigmas(model.alphas_cumprod, self.steps, offset=1)
         if self.preset == "published" and self.conditioning == "plain":

@@ -54,6 +54,7 @@ from caesura.diffusion import (
 )
 from caesura.diffusion.multiplier import Multiplier, lacking
 from caesura.diffusion.noise import from_rng
+from caesura.methods._denoising import STEPS, denoised
 from caesura.networks.cqt_priors import Facts, open_weights
 
 Array = NDArray[np.float64]
@@ -85,6 +86,8 @@ class Cqtdiff:
     weights were measured."""
     context: float = 0.4
     """Seconds on either side of a region that the network hears at least; twice that takes twice as long."""
+    level: float = 0.6
+    """Share of the difference in level from the surroundings that is taken away from a fill, band by band; 0: none."""
     candidates: int = 1
     """Fills to draw of each region; the one whose edges are least conspicuous is taken."""
 
@@ -92,9 +95,18 @@ class Cqtdiff:
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2}
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("strength", 0.0), ("start", 0.0), ("context", 0.0), ("candidates", 1)):
+        for name, least in (
+            ("steps", 0),
+            ("strength", 0.0),
+            ("start", 0.0),
+            ("context", 0.0),
+            ("level", 0.0),
+            ("candidates", 1),
+        ):
             if getattr(self, name) is not None and not getattr(self, name) >= least:
                 raise ValueError(f"{name}={getattr(self, name)} is below {least:g}")
+        if self.level > 1.0:
+            raise ValueError(f"level={self.level} must lie in 0 to 1")
         if self.steps == 1:
             raise ValueError("steps=1 is no walk: 2 or more, or 0 to leave it to the weights")
 
@@ -121,7 +133,8 @@ class Cqtdiff:
             notes: one listener per problem.
         """
         facts = open_weights(self.weights, self.preset)
-        recordings = [Recording(problem, facts.sample_rate, facts.guess) for problem in problems]
+        guess = facts.guess, facts.guess_settings
+        recordings = [Recording(problem, facts.sample_rate, *guess) for problem in problems]
         seeds = [int(rng.integers(2**63)) for rng in rngs]
         jobs = [
             Job(recording, piece, (seed, piece.start + piece.mask.size, k))
@@ -135,7 +148,12 @@ class Cqtdiff:
             jobs[k].recording.put(piece, min(drawn, key=piece.conspicuous))
         for recording, note in zip(recordings, notes or [ignore] * len(problems), strict=True):
             self._report(recording, facts, note)
-        return [recording.estimate(seed) for recording, seed in zip(recordings, seeds, strict=True)]
+        return [recording.estimate(seed, self.level) for recording, seed in zip(recordings, seeds, strict=True)]
+
+    def denoise(self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent) -> Array:
+        """The recording without its noise; see `caesura.denoising.files.Cleaner`."""
+        facts = open_weights(self.weights, self.preset)
+        return denoised(facts, problem, rng, progress, self.steps or STEPS)
 
     def _length(self, problem: Problem, facts: Facts) -> int:
         return length_for(problem, self.context, facts.sample_rate, facts.samples, facts.halvings)

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.audio import resample
 from caesura.codecs import reliable
 from caesura.data.notes import FAMILIES, LOWEST, PEAK, PITCHES, VELOCITIES
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
@@ -74,11 +75,14 @@ class Notono:
     velocity: int = -1
     """How hard the note is played, 1 to 127; -1: as it comes."""
     layer: Literal["both", "bottom"] = "both"
-    """Draw both maps, or the fine one alone: the shape of the sound stays, its texture changes."""
+    """Draw both maps, or the fine one alone: the shape of the sound stays, its texture changes. Its shape is that of
+    the guide (the recording itself, to keep it), or of a prediction where there is no guide."""
     temperature: float = 1.0
     """Above 1 more surprising, below 1 more likely; 0 takes the most likely code each time."""
     top_p: float = 0.8
     """Share of the probability that the most likely codes, which alone are drawn, exceed; 1: all."""
+    guidance: float = 2.0
+    """How far pitch, family and loudness outweigh what the context suggests; 0 takes the networks at their word."""
     candidates: int = 1
     """Fills to draw; the one whose edges are least conspicuous is taken."""
 
@@ -95,7 +99,7 @@ class Notono:
                 raise ValueError(f"{name}={value!r} must be one of {', '.join(known)}")
         if self.candidates < 1:
             raise ValueError(f"candidates={self.candidates} is below 1")
-        Draw(self.temperature, top_p=self.top_p)
+        self._draw()
 
     def __call__(
         self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
@@ -117,7 +121,8 @@ class Notono:
         x, codec = recording.low, networks.codec
         samples = x.shape[1]
         least = SHORTEST * codec.melif.hop_length * 32
-        peak = float(np.abs(x).max())
+        model = _model(recording, samples) if self.layer == "bottom" else x[:0]
+        peak = float(np.abs(np.concatenate([x, model])).max())
         gain = peak / PEAK if peak > QUIET else 1.0
         padded = np.pad(x / gain, ((0, 0), (0, max(least - samples, 0))))
         maps = codec.encode(padded)
@@ -126,17 +131,23 @@ class Notono:
         if samples < least and len(recording.problem.gaps) == 1 and not recording.problem.mask.any():
             missing = [np.ones_like(flags) for flags in missing]  # the rest of a note that does not exist yet
         if self.layer == "bottom":
+            if len(model):
+                shape, _ = codec.encode(np.pad(model / gain, ((0, 0), (0, padded.shape[1] - samples))))
+                maps = torch.where(torch.from_numpy(missing[0]).to(codec.device), shape, maps[0]), maps[1]
             missing[0] = np.zeros_like(missing[0])
         missing[1] = missing[1] | missing[0].repeat(2, axis=0).repeat(2, axis=1)
         batch = [codes.expand(self.candidates, -1, -1) for codes in maps]
         uniform = [torch.from_numpy(rng.random(tuple(codes.shape))).to(codec.device) for codes in batch]
         top, bottom = repaint(
             networks, (batch[0], batch[1]), (missing[0], missing[1]), self._labels().to(codec.device),
-            Draw(self.temperature, top_p=self.top_p), (uniform[0], uniform[1]), progress,
+            self._draw(), (uniform[0], uniform[1]), progress,
         )  # fmt: skip
         y = codec.decode(top, bottom, padded.shape[1])[:, :samples]
         # never louder than a note at full level
         return np.asarray(y * gain / np.maximum(np.abs(y).max(axis=1, keepdims=True) / PEAK, 1.0))
+
+    def _draw(self) -> Draw:
+        return Draw(self.temperature, top_p=self.top_p, guidance=self.guidance)
 
     def _labels(self) -> torch.Tensor:
         pitch = -1 if self.pitch == -1 else self.pitch - LOWEST
@@ -146,6 +157,15 @@ class Notono:
 
 
 LAYERS = ("both", "bottom")
+
+
+def _model(recording: Recording, samples: int) -> Array:
+    """The guide at the networks' rate (1, samples), or nothing (0, samples)."""
+    problem = recording.problem
+    if problem.guide is None:
+        return recording.low[:0]
+    guide = resample(problem.guide[:1], problem.sample_rate, RATE)[:, :samples]
+    return np.pad(guide, ((0, 0), (0, samples - guide.shape[1])))
 
 
 def _at(problem: Problem, samples: int) -> tuple[Region, ...]:

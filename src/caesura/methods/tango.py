@@ -84,9 +84,10 @@ class Tango(Settings):
         notes: Sequence[Listener] | None = None,
     ) -> list[NDArray[np.float64]]:
         """See `caesura.inpainter.Inpainter`; the problems are drawn together."""
-        return estimates(self._draw(), problems, rngs, progress, notes or [ignore] * len(problems))
+        return estimates(self.draw(), problems, rngs, progress, notes or [ignore] * len(problems))
 
-    def _draw(self) -> Draw:
+    def draw(self) -> Draw:
+        """Model, walk and settings of a fill."""
         model, walk = open_tango(self.weights), PRESETS[self.preset][self.conditioning]
         sigmas = walk.sigmas(model.alphas_cumprod, self.steps)
         return Draw(model, walk, sigmas, self)

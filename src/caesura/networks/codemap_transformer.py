@@ -177,6 +177,10 @@ class CodemapTransformer(nn.Module):
         Returns:
             the map (batch, rows, columns).
         """
+        guided = draw.guidance > 0.0 and bool((labels >= 0).any())
+        if guided:  # each map a second time, without its labels
+            codes, labels = codes.repeat(2, 1, 1), torch.cat([labels, torch.full_like(labels, -1)])
+            coarse = None if coarse is None else coarse.repeat(2, 1, 1)
         sequence, chance = self.sequence(codes).clone(), self.sequence(uniform)
         kept = self.sequence(known[None])[0]
         sequence[:, ~kept] = 0
@@ -191,9 +195,10 @@ class CodemapTransformer(nn.Module):
                 decoded = self._decoded(groups[:, : cell + 1], found, done, memories)[:, -1:]
                 done = cell + 1
             logits = self._logits(decoded, groups[:, cell : cell + 1], inside)[:, 0]
-            groups[:, cell, inside] = draw(logits, chance[:, place])
+            drawn = draw(draw.guided(logits) if guided else logits, chance[:, place])
+            groups[:, cell, inside] = drawn.repeat(2) if guided else drawn
             progress((count + 1) / len(places))
-        return sequence[:, self.back].reshape(codes.shape)
+        return sequence[: len(uniform), self.back].reshape(uniform.shape)
 
     def sequence(self, values: Tensor) -> Tensor:
         """Values of a map (batch, rows, columns) in the order in which they are filled (batch, cells)."""

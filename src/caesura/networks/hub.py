@@ -89,11 +89,11 @@ def known() -> dict[str, Published]:
     """All of `published.toml` by repository."""
     with TABLE.open("rb") as file:
         table = tomllib.load(file)
-    found = {}
+    found: dict[str, Published] = {}
     for network, facts in table.items():
-        sizes = facts.pop("repositories")
-        shared = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
-        found |= {hub: Published(hub, network=network, bytes=size, **shared) for hub, size in sizes.items()}
+        sizes: dict[str, int] = facts.pop("repositories")
+        shared: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in facts.items()}
+        found |= {hub: Published(hub=hub, network=network, bytes=size, **shared) for hub, size in sizes.items()}
     return found
 
 

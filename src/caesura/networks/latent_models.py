@@ -12,14 +12,16 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["LatentModel", "MelVae", "Told", "device", "predicted", "scaled_linear"]
+__all__ = ["Known", "LatentModel", "MelVae", "TextModel", "Told", "device", "predicted", "scaled_linear"]
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caesura.codecs.vae import Latents
@@ -27,6 +29,40 @@ from caesura.diffusion import Denoiser, FromEpsilon, FromVelocity
 
 Told = Mapping[str, Tensor]
 """Arguments of the U-Net that stand for a text, (1, ...) each."""
+
+Known = tuple[NDArray[np.float64], NDArray[np.bool_]]
+"""A signal (samples,) and its mask (samples,), True where reliable."""
+
+
+class TextModel(Protocol):
+    """A text-to-sound model, as the methods want it."""
+
+    @property
+    def codec(self) -> Latents:
+        """From signals to latents and back."""
+
+    @property
+    def prior(self) -> Denoiser:
+        """E[x0 | x] of latents (batch, channels, rows, columns)."""
+
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """(levels,), float64, falling."""
+
+    @property
+    def shortest(self) -> int:
+        """Samples that a clip is a multiple of."""
+
+    @property
+    def place(self) -> torch.device:
+        """Where the networks are."""
+
+    @property
+    def tell(self) -> Callable[[str], Told]:
+        """What the prior is told of a text; "" stands for none."""
+
+    def decode(self, z: Tensor, samples: int, known: Sequence[Known]) -> NDArray[np.float64]:
+        """Signals (batch, samples) of latents; what is known of each may be made use of."""
 
 
 def scaled_linear(first: float, last: float, levels: int = 1000) -> Tensor:
@@ -108,6 +144,11 @@ class LatentModel:
     def place(self) -> torch.device:
         """Where the parts are."""
         return next(self.unet.parameters()).device
+
+    def decode(self, z: Tensor, samples: int, known: Sequence[Known]) -> NDArray[np.float64]:
+        """Signals (batch, samples) of latents; the vocoder makes no use of what is known."""
+        waves = self.codec.decode(z, z.shape[2] * self.codec.row)
+        return np.asarray(waves[:, :samples].double().cpu().numpy())
 
 
 def predicted(unet: Any, x: Tensor, t: Tensor, **told: Tensor) -> Tensor:

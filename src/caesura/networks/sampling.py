@@ -1,8 +1,10 @@
 """Drawing a code from logits: temperature, the most likely ones only, and noise that the caller brings.
 
     p ~ exp(logits / temperature) over the top k codes, of them the fewest whose share exceeds p
+    logits = told + guidance (told - untold)
 
 References:
+    J. Ho, T. Salimans, "Classifier-free diffusion guidance", NeurIPS 2021 workshop on deep generative models.
     A. Holtzman et al., "The curious case of neural text degeneration", ICLR 2020 (top-p).
 """
 
@@ -26,6 +28,8 @@ class Draw:
     """Codes that may be drawn at most; 0: all."""
     top_p: float = 1.0
     """Share of the probability that the most likely codes, which alone are drawn, exceed; 1: all."""
+    guidance: float = 0.0
+    """How far logits are moved on, from those without labels past those with them."""
 
     def __post_init__(self) -> None:
         if not self.temperature >= 0.0:
@@ -34,6 +38,13 @@ class Draw:
             raise ValueError(f"top_k={self.top_k} must be 0 or more")
         if not 0.0 < self.top_p <= 1.0:
             raise ValueError(f"top_p={self.top_p} must lie in (0, 1]")
+        if not self.guidance >= 0.0:
+            raise ValueError(f"guidance={self.guidance} must be 0 or more")
+
+    def guided(self, logits: Tensor) -> Tensor:
+        """Logits (batch, codes) of twice as many: the first half was told the labels, the second was not."""
+        told, untold = logits.chunk(2)
+        return told + self.guidance * (told - untold)
 
     def __call__(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """Draw one code each.

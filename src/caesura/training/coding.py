@@ -67,6 +67,7 @@ class Coder(Learner):
 
     how: Optimisation
     network: vqvae2.Vqvae2
+    rests = True
     weight_decay: ClassVar[float] = WEIGHT_DECAY
 
     def __init__(
@@ -76,7 +77,7 @@ class Coder(Learner):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             # a fifth faster on a processor, whose convolutions have few channels here
-            self.network = vqvae2.Vqvae2(shape).to(memory_format=torch.channels_last)
+            self.network = vqvae2.Vqvae2(shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.held_out = held_out
 
     def training_step(self, image: Tensor, _: int) -> Tensor:

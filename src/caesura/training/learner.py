@@ -57,6 +57,8 @@ class Learner(LightningModule):
 
     network: nn.Module
     weight_decay: ClassVar[float] = 0.0
+    rests: ClassVar[bool] = False
+    """Whether some of its weights stop learning on the way."""
 
     def __init__(self, how: Pace, examples: Dataset[Any], workers: int = 0) -> None:
         super().__init__()

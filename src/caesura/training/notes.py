@@ -1,8 +1,10 @@
 """What the networks of notes learn from: images and codes kept on disk, drawn evenly over families, with selections.
 
-    example i = note_i with selection_i,   both functions of (seed, i) alone
+    example i = note_i inside selection_i, note'_i around it,   all functions of (seed, i) alone
 
-A family is drawn with the root of its number of notes. Selections are rectangles of all sizes, or everything.
+A family is drawn with the root of its number of notes. Selections are rectangles of all sizes, or everything. Mostly
+note' is the note itself. In the other examples it is another one, half of them of the same pitch, and the labels are
+those of what is inside: whoever paints a mallet's attack into an organ wants what he says, not what is around it.
 
 References:
     T. Bazin, G. Hadjeres, P. Esling, M. Malt, "Spectrogram inpainting for interactive generation of instrument
@@ -31,10 +33,12 @@ from caesura.codecs.melif import MelIf
 from caesura.data.notes import Note, read_note
 from caesura.networks.vqvae2 import Vqvae2
 
-EVERYTHING = 0.1  # share of the selections that leave nothing
+EVERYTHING = 0.2  # share of the selections that leave nothing
 WHOLE_BAND = 0.3  # share of the rectangles that reach over all frequencies
 COUNTS = (1, 1, 2, 3)  # rectangles of a selection
 ALIGNED = 0.5  # share of the fine map's selections that hold whole coarse cells, as after drawing those anew
+MIXED = 0.4  # share of the selections around which another note stands
+SAME_PITCH = 0.5  # share of those whose other note has the same pitch
 UNTOLD = 0.1  # share of the labels that are not told
 CHUNK = 16  # images that are coded at once
 
@@ -95,17 +99,29 @@ class Selections(Dataset[Coded]):
     def __getitem__(self, index: int) -> Coded:
         rng = np.random.default_rng((self.seed, index))
         note = rng.choice(len(self.chances), p=self.chances)
-        coarse = self.codes.top[note]
-        codes = coarse if self.top else self.codes.bottom[note]
-        unknown = selection(coarse.shape if self.top or rng.random() < ALIGNED else codes.shape, rng)
-        step = codes.shape[0] // unknown.shape[0]
+        coarse, fine = self.codes.top[note], self.codes.bottom[note]
+        aligned = self.top or rng.random() < ALIGNED
+        unknown = selection(coarse.shape if aligned else fine.shape, rng)
+        step = fine.shape[0] // unknown.shape[0]
+        if aligned and rng.random() < MIXED:
+            other = self._other(note, rng)
+            coarse = np.where(unknown, coarse, self.codes.top[other])
+            fine = np.where(_finer(unknown, step), fine, self.codes.bottom[other])
+        codes = coarse if self.top else fine
+        unknown = unknown if self.top else _finer(unknown, step)
         labels = np.where(rng.random(3) < UNTOLD, -1, self.codes.labels[note])
         return Coded(
             torch.from_numpy(codes.astype(np.int64)),
-            torch.from_numpy(~unknown.repeat(step, axis=0).repeat(step, axis=1)),
+            torch.from_numpy(~unknown),
             torch.from_numpy(labels.astype(np.int64)),
             torch.from_numpy(coarse.astype(np.int64)),
         )
+
+    def _other(self, note: int, rng: np.random.Generator) -> int:
+        """Another note, or by chance the same."""
+        if rng.random() < SAME_PITCH:
+            return int(rng.choice(np.flatnonzero(self.codes.labels[:, 0] == self.codes.labels[note, 0])))
+        return int(rng.choice(len(self.chances), p=self.chances))
 
 
 def selection(shape: Sequence[int], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -181,6 +197,11 @@ def coded(network: Vqvae2, images: NDArray[np.float16], notes: Sequence[Note], f
 def labels_of(notes: Sequence[Note]) -> NDArray[np.int16]:
     """Labels (notes, 3)."""
     return np.array([note.labels for note in notes], dtype=np.int16)
+
+
+def _finer(chosen: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
+    """Each cell `step` times in both directions."""
+    return chosen.repeat(step, axis=0).repeat(step, axis=1)
 
 
 def _image(note: Note) -> NDArray[np.float16]:

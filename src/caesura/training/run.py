@@ -69,7 +69,7 @@ def fit(learner: Learner, run: Run, callbacks: Sequence[Callback] = ()) -> None:
     with warnings.catch_warnings():
         for harmless in HARMLESS:
             warnings.filterwarnings("ignore", harmless)
-        trainer = _trainer(run, learner.how.clip, callbacks)
+        trainer = _trainer(run, learner, callbacks)
         trainer.fit(learner, ckpt_path=last if run.resume else None)
         trainer.save_checkpoint(last)
 
@@ -88,7 +88,7 @@ def check(run: Run) -> Path:
     return last
 
 
-def _trainer(run: Run, clip: float, callbacks: Sequence[Callback]) -> Trainer:
+def _trainer(run: Run, learner: Learner, callbacks: Sequence[Callback]) -> Trainer:
     saving = ModelCheckpoint(
         dirpath=run.out,
         filename="step{step}",
@@ -99,13 +99,14 @@ def _trainer(run: Run, clip: float, callbacks: Sequence[Callback]) -> Trainer:
         enable_version_counter=False,
     )
     limit = [] if run.minutes is None else [Timer(datetime.timedelta(minutes=run.minutes))]
+    together = "ddp_find_unused_parameters_true" if learner.rests else "ddp"
     return Trainer(
         accelerator=run.accelerator,
         devices=run.devices,
-        strategy="ddp" if run.devices > 1 else "auto",
+        strategy=together if run.devices > 1 else "auto",
         precision=run.precision,  # type: ignore[arg-type]
         max_steps=run.steps,
-        gradient_clip_val=clip,
+        gradient_clip_val=learner.how.clip,
         logger=TensorBoardLogger(run.out, name="", version="tensorboard"),
         callbacks=[*limit, saving, *callbacks],
         enable_progress_bar=run.progress,

@@ -54,6 +54,7 @@ def mel_spectrogram(
     n_fft: int = 2048,
     hop_length: int = 512,
     n_mels: int = 128,
+    fmin: float = 0.0,
     fmax: float | None = None,
     power: float = 2.0,
     padding: Padding = "zeros",
@@ -66,19 +67,20 @@ def mel_spectrogram(
         n_fft: samples of a frame.
         hop_length: samples between frames.
         n_mels: number of bands.
+        fmin: lower edge of the lowest band in hertz.
         fmax: upper edge of the highest band in hertz; half the sample rate if None.
         power: 1 adds up magnitudes, 2 adds up powers.
         padding: see `Padding`.
     """
     magnitude = np.abs(spectrogram(x, n_fft, hop_length, padding=padding)) ** power
-    filters = mel_filters(sample_rate, n_fft, n_mels, fmax or sample_rate / 2.0)
+    filters = mel_filters(sample_rate, n_fft, n_mels, fmax or sample_rate / 2.0, fmin)
     return np.asarray(np.einsum("mk,cfk->cmf", filters, magnitude))
 
 
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmax: float) -> Array:
-    """Weights (n_mels, n_fft // 2 + 1) of Slaney's mel bands from 0 to `fmax` hertz."""
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmax: float, fmin: float = 0.0) -> Array:
+    """Weights (n_mels, n_fft // 2 + 1) of Slaney's mel bands from `fmin` to `fmax` hertz."""
     bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    edges = _hertz(np.linspace(0.0, _mel(fmax), n_mels + 2))
+    edges = _hertz(np.linspace(_mel(fmin), _mel(fmax), n_mels + 2))
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     triangles = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
     return np.asarray(np.maximum(triangles, 0.0) * 2.0 / (high - low))

@@ -97,6 +97,7 @@ class Judge(Learner):
         run: seed and steps.
     """
 
+    how: Optimisation
     network: note_classifier.NoteClassifier
 
     def __init__(self, preset: Preset, examples: Varied, measured: tuple[Tensor, Tensor], run: Run) -> None:

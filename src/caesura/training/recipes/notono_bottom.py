@@ -27,7 +27,8 @@ from caesura.training.run import LAST, Run, exported
 PRESETS = {
     "tiny": Preset(codemap_transformer.PRESETS["bottom-tiny"], Optimisation(batch=2, rate=3e-3, warmup=5, every=4)),
     "cpu": Preset(
-        codemap_transformer.PRESETS["bottom-cpu"], Optimisation(batch=8, rate=5e-4, warmup=200, smoothing=0.02)
+        codemap_transformer.PRESETS["bottom-cpu"],
+        Optimisation(batch=8, rate=1e-3, warmup=200, decay=0.998, smoothing=0.02),
     ),
     "gpu": Preset(
         codemap_transformer.PRESETS["bottom-gpu"],

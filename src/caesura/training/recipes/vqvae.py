@@ -39,7 +39,9 @@ class Preset:
 
 PRESETS = {
     "tiny": Preset(vqvae2.PRESETS["tiny"], Optimisation(batch=2, rate=3e-3, warmup=5, free=3, every=4)),
-    "cpu": Preset(vqvae2.PRESETS["cpu"], Optimisation(batch=4, rate=1e-3, warmup=50, free=200, workers=1)),
+    "cpu": Preset(
+        vqvae2.PRESETS["cpu"], Optimisation(batch=4, rate=1e-3, warmup=50, free=200, settled=3980, workers=1)
+    ),
     "gpu": Preset(vqvae2.PRESETS["gpu"], Optimisation(batch=32, rate=4e-4, warmup=200, free=1000, workers=8)),
 }
 

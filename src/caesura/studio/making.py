@@ -1,0 +1,145 @@
+"""The one door from the studio to what makes sound: notes, clips, what goes on, variations, and maps of codes."""
+
+from __future__ import annotations
+
+__all__ = ["KINDS", "codes", "cut", "make", "reason"]
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from caesura.inpainter import Inpainter, Progress
+from caesura.region import Region, merge
+
+if TYPE_CHECKING:
+    from caesura.studio.tasks import Make
+
+KINDS = ("generate", "continue", "vary", "morph")
+NOTES = 16_000  # hertz at which notes are coded
+LONGEST_HEARD = 120.0  # seconds at the end of a recording that a method without a limit hears
+SPARE = 1.0  # seconds more than a method hears, so that the seam lies well inside
+QUIET = 1e-4  # peak below which there is no level to go by
+
+
+def reason(kind: str) -> str:
+    """Why sound cannot be made in this way here; empty where it can."""
+    return "" if kind in _WAYS else "this version of caesura does not morph yet: update caesura"
+
+
+def make(task: Make, target: Path, seed: int, progress: Progress) -> None:
+    """Make a sound and write it.
+
+    Raises:
+        ValueError: it cannot be made; the message says why.
+    """
+    if task.kind not in _WAYS:
+        raise ValueError(reason(task.kind))
+    _WAYS[task.kind](task, target, seed, progress)
+
+
+def _generate(task: Make, target: Path, seed: int, progress: Progress) -> None:
+    from caesura.audio import Audio, write
+    from caesura.generation import generate
+
+    samples = round(task.seconds * task.sample_rate)
+    x = generate(_method(task), samples, sample_rate=task.sample_rate, text=task.text, seed=seed, progress=progress)
+    write(target, Audio(x, task.sample_rate), subtype="PCM_24")
+
+
+def _continue(task: Make, target: Path, seed: int, progress: Progress) -> None:
+    from caesura.audio import append, open_audio
+    from caesura.generation import continued
+
+    source, method = _needed(task), _method(task)
+    with open_audio(source) as reader:
+        info = reader.info
+        heard = max(method.accepts.context or LONGEST_HEARD, method.accepts.window or 0.0) + SPARE
+        end = np.nan_to_num(reader.read(max(info.frames - round(heard * info.sample_rate), 0), info.frames))
+    samples = round(task.seconds * info.sample_rate)
+    longer = continued(end, samples, info.sample_rate, method, text=task.text, seed=seed, progress=progress)
+    append(source, target, longer[:, end.shape[1] :])
+
+
+def _vary(task: Make, target: Path, seed: int, progress: Progress) -> None:
+    from caesura.audio import Patch, read, splice
+    from caesura.generation import varied
+
+    known = read(_needed(task))
+    x = np.nan_to_num(known.samples)
+    everything = (Region(0, x.shape[1]),)
+    done = varied(x, everything, known.sample_rate, _method(task), text=task.text, seed=seed, progress=progress)
+    splice(_needed(task), target, (Patch(0, done.samples),))
+
+
+_WAYS: Mapping[str, Callable[[Any, Path, int, Progress], None]] = {
+    "generate": _generate,
+    "continue": _continue,
+    "vary": _vary,
+}
+
+
+def codes(source: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The two maps of codes of a sound, as the wire has them."""
+    from caesura.audio import open_audio, resample
+    from caesura.data.notes import PEAK
+    from caesura.methods._notono import open_networks
+
+    codec = open_networks(str(settings.get("weights", ""))).codec
+    with open_audio(source) as reader:
+        rate, frames = reader.info.sample_rate, reader.info.frames
+        x = resample(np.nan_to_num(reader.read(0, frames)).mean(axis=0, keepdims=True), rate, NOTES)
+    peak = float(np.abs(x).max())
+    maps = codec.encode(x * (PEAK / peak if peak > QUIET else 1.0))
+    layers = {}
+    for name, found in zip(("top", "bottom"), maps, strict=True):
+        cells = codec.cells(x.shape[1], top=name == "top")
+        times = np.append(cells.start, cells.stop[-1:]) * (rate / NOTES)
+        starts = [*np.ceil(times[:-1]).astype(int).tolist(), frames]
+        edges = [*cells.low.tolist(), float(cells.high[-1])]
+        layers[name] = {"codes": found[0].cpu().tolist(), "starts": starts, "edges": edges}
+    return layers
+
+
+def cut(layer: Mapping[str, Any], cells: Iterable[tuple[int, int]], sample_rate: int) -> list[Region]:
+    """The regions that cells (row, column) of a map cover, as few as there can be.
+
+    Raises:
+        ValueError: a cell is not in the map.
+    """
+    starts, edges = layer["starts"], layer["edges"]
+    rows, columns = len(edges) - 1, len(starts) - 1
+    chosen: dict[int, set[int]] = {}
+    for row, column in cells:
+        if row >= rows or column >= columns:
+            raise ValueError(f"the cell in row {row}, column {column} is not in the map of {rows} by {columns} cells")
+        chosen.setdefault(column, set()).add(row)
+    return list(_boxes(chosen, starts, edges, sample_rate))
+
+
+def _boxes(
+    chosen: Mapping[int, set[int]], starts: Sequence[int], edges: Sequence[float], sample_rate: int
+) -> Iterator[Region]:
+    by_rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for column, rows in chosen.items():
+        for first, last in merge((row, row + 1) for row in rows):
+            by_rows.setdefault((first, last), []).append((column, column + 1))
+    for (first, last), spans in by_rows.items():
+        # A whole column is a gap where the grid knows all that the recording can hold.
+        whole = first == 0 and last == len(edges) - 1 and edges[-1] >= sample_rate / 2
+        band = () if whole else (edges[first], edges[last])
+        for left, right in merge(spans):
+            yield Region(starts[left], starts[right], *band)
+
+
+def _method(task: Make) -> Inpainter:
+    from caesura.project import Step
+
+    return Step(task.method, task.settings, ()).inpainter()
+
+
+def _needed(task: Make) -> Path:
+    if task.source is None:
+        raise ValueError(f"to {task.kind} there has to be a sound: name one")
+    return task.source
