@@ -58,8 +58,8 @@ from caesura.diffusion import (
 from caesura.diffusion.interpolation import slerp
 from caesura.diffusion.noise import Seeded
 from caesura.diffusion.windowed import Windowed
-from caesura.methods._walks import PRESETS, Walk
 from caesura.methods._pictures import Shown, filled, shown
+from caesura.methods._walks import PRESETS, Walk
 from caesura.networks.riffusion import PictureModel, open_riffusion
 
 WINDOW = 64  # columns of latents that the network was trained on
