@@ -19,6 +19,7 @@ from caesura.diffusion.schedules import sigmas_of
 from caesura.networks import audioldm, tango
 from caesura.networks.audioldm import open_audioldm, tiny_vae, with_reference_heads
 from caesura.networks.checkpoints import filled, part_of, untrained
+from caesura.networks.first_stage import autoencoder_of, vocoder_of
 from caesura.networks.key_maps import audioldm_unet_key, current_vae_key, vae_key, vocoder_key
 from caesura.networks.latent_models import MelVae, scaled_linear
 from caesura.networks.tango import text_config, unet_config
@@ -190,8 +191,7 @@ def test_the_autoencoder_computes_what_the_published_one_computes() -> None:
     entry = entries()["networks/tiny_vae"]
     p, wanted, tolerance = entry["parameters"], entry["expected"], entry["tolerance"]
     weights = by_rule(p["reference_keys"], entry["input"]["weight_seed"])
-    settings = {"ddconfig": p["ddconfig"], "embed_dim": p["embed_dim"]}
-    vae = MelVae(tango._vae(settings, weights, Path("tiny")))
+    vae = MelVae(autoencoder_of(weights, "tiny"))
     assert count(vae.network) == wanted["parameters"]
     mean, log_variance = vae.moments((4.0 * lcg(11, 1, 1, 64, 32) - 5.0).float())
     agrees(mean, wanted["mean"], wanted["mean_stats"], tolerance)
@@ -221,7 +221,7 @@ def test_the_vocoder_computes_what_the_published_one_computes() -> None:
     entry = entries()["networks/tiny_vocoder"]
     wanted = entry["expected"]
     weights = by_rule(entry["parameters"]["reference_keys"], entry["input"]["weight_seed"])
-    vocoder = tango._vocoder(weights, Path("tiny"))
+    vocoder = vocoder_of(weights, "tiny")
     assert count(vocoder) == wanted["parameters"]
     wave = vocoder((2.0 * lcg(12, 1, 20, 16) - 4.0).float())
     assert wave.shape[1] == wanted["samples_out"]

@@ -5,7 +5,9 @@ Models trust themselves too much, for they have seen their context and not the g
     confidence = 1 / (1 + exp(-(a + b logit(expected))))
 
 with a and b fitted by least squares to the share of the energy that was explained, 1 - |x - x_hat|^2 / |x|^2, at least
-0. `benchmarks/confidence.py --fit` finds them on music and speech that no other measurement uses.
+0. `benchmarks/confidence.py --fit` finds them on music and speech that no other measurement uses. They
+were fitted to the models of `lsar` and hold for those of `janssen` too: over 243 gaps of 10 to 50 ms in other clips it
+told 0.777 and explained 0.777, in place of 0.869.
 
 References:
     J. C. Platt, "Probabilistic outputs for support vector machines", Advances in Large Margin Classifiers, 1999.

@@ -49,8 +49,10 @@ def generate(  # the options of the command; what follows takes them in groups
     from caesura.cli.repairing import built
     from caesura.generation import can_generate, own_rate
 
+    method = method or (options.TOLD if text else "")
     if not method:
-        raise ValueError(f"say which method makes the sound: --method {' or '.join(can_generate())}")
+        them = " or ".join(can_generate())
+        raise ValueError(f"say which method makes the sound: --method {them}, or what it is: --text")
     if rate is not None and not RATES[0] <= rate <= RATES[1]:
         raise ValueError(f"--rate {rate} must lie between {RATES[0]} and {RATES[1]} Hz")
     if not 1 <= channels <= MOST_CHANNELS:

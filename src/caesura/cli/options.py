@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "TOLD",
     "Channel",
     "Force",
     "Gap",
@@ -69,7 +70,8 @@ Setting = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="Setting of the method; repeat for more."),
 ]
-Text = Annotated[str, typer.Option("--text", help="What should be heard, for methods that take a text.")]
+TOLD = "text_mini"  # the method that is taken where a text is given and no method
+Text = Annotated[str, typer.Option("--text", help="What should be heard; text_mini hears it without --method.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]

@@ -91,6 +91,8 @@ def restore(  # the options of the command; what follows takes them in groups
     if not where.said:
         raise ValueError(NOTHING_SAID)
     short = {"quality": quality, "max_gap": max_gap, "policy": policy}
+    if text and method == "auto" and not any(short.values()):
+        method = options.TOLD
     inpainter = built(method, setting or (), {key: value for key, value in short.items() if value is not None})
     style = Style(text, guide and required(guide), seed, fade, output_format, force, denoise)
     sources = expand(inputs, recursive=recursive)

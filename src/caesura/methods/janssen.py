@@ -21,7 +21,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.autoregression import Model, conditional_mean, confidence, experts, weighted
+from caesura.autoregression import Model, calibrated, conditional_mean, confidence, experts, weighted
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
 from caesura.problem import Problem, Region, runs
 
@@ -65,7 +65,7 @@ class Janssen:
                 if iteration == self.iterations - 1:
                     sides = int(start > 0) + int(stop < problem.samples)
                     trust = confidence(fill, weighted(models, np.ones(1)), sides=sides)
-                    note(Note(Region(start, stop, channel=c), confidence=trust))
+                    note(Note(Region(start, stop, channel=c), confidence=calibrated(trust)))
                 progress((iteration + (done + 1) / len(gaps)) / self.iterations)
         return estimate
 

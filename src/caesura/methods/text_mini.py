@@ -46,7 +46,7 @@ class TextMini(Settings):
     """How the context enters: mixed in at every level (plain), with time travel (repaint), in the estimate (ddnm)."""
     preset: Literal["fast", "published"] = "fast"
     """50 to 200 evaluations of the network, or the published number: 1000 to 11,000."""
-    steps: int = 0
+    steps: int = 40
     """Noise levels of the walk; 0: those of the preset."""
     scale: float = 3.0
     """How strongly the text is followed; 1: as the model itself does."""
@@ -64,7 +64,9 @@ class TextMini(Settings):
     """Fills to draw of each clip; the best is taken: by CLAP where there is a text and its weights are on this machine,
     else the one whose edges are least conspicuous."""
 
-    accepts: ClassVar[Accepts] = Accepts(sample_rate=16_000, channels=1, window=10.24, context=2.0, bands=True)
+    accepts: ClassVar[Accepts] = Accepts(
+        sample_rate=16_000, channels=1, window=10.24, context=2.0, bands=True, generates=16_000, varies=True
+    )
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.32}
 
     def __call__(
