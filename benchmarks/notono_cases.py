@@ -25,10 +25,10 @@ from caesura.seam import seam_score
 Array = NDArray[np.float64]
 
 RATE = 16000
-COARSE = 4  # columns of the coarse map, about a second each
-SPANS = ((1, 2), (1, 3), (2, 3))  # coarse columns that are hidden in turn: there is always something on either side
+HIDDEN = {"top": (1, 2), "bottom": (1, 3, 5)}  # columns that are hidden in turn: there is something on either side
 SECOND = 1  # coarse column that is repainted
 BATCH = 64
+REPAINTED = "organ, attack repainted as mallet"
 FADE = 320  # samples of the crossfade at the edges of what is pasted
 DRAW = Draw(1.0, top_p=0.8, guidance=2.0)  # as `notono` draws unless told otherwise
 PLAIN = Draw(1.0, top_p=0.8)
@@ -59,15 +59,15 @@ def likelihoods(
     """Nats per hidden cell, the same cells with the same left context each time, and intervals of the difference."""
     told = torch.from_numpy(labels.astype(np.int64))
     rows: dict[str, dict[str, float]] = {}
-    for name, network, codes, step, count in (
-        ("coarse map", networks.top, maps[0], 1, counts[0]), ("fine map", networks.bottom, maps[1], 2, counts[1]),
+    for name, network, codes, count in (
+        ("coarse map", networks.top, maps[0], counts[0]), ("fine map", networks.bottom, maps[1], counts[1]),
     ):  # fmt: skip
         found: dict[str, list[Tensor]] = {}
-        for start, stop in SPANS:
+        for column in HIDDEN[network.shape.map]:
             hidden = torch.zeros(codes.shape[1:], dtype=torch.bool)
-            hidden[:, start * step : stop * step] = True
+            hidden[:, column] = True
             beyond = hidden.clone()
-            beyond[:, start * step :] = True
+            beyond[:, column:] = True
             asked = {
                 "right context kept": (~hidden, told),
                 "right context hidden": (~beyond, told),
@@ -191,26 +191,26 @@ def repainted(weights: str, sounds: Array, labels: NDArray[np.int16], count: int
 
 
 def attacks(
-    weights: str, organs: Sequence[Note], mallets: Sequence[Note], classifier: str
+    weights: str, organs: Sequence[Note], mallets: dict[str, Sequence[Note]], classifier: str
 ) -> dict[str, dict[str, float]]:
     """Organ notes whose first second is repainted as mallet, beside the organ notes and real mallet notes."""
-    span = range(48, 85)
-    organs, mallets = ([note for note in notes if note.pitch in span] for notes in (organs, mallets))
-    sets: dict[str, list[Array]] = {"organ": [], "organ with its attack repainted": [], "mallet": []}
+    sets: dict[str, list[Array]] = {"organ": [], REPAINTED: [], f"{REPAINTED}, guidance 4": []}
     for note in organs:
         x = read_note(note)
-        method = build("notono", weights=weights, family="mallet", pitch=note.pitch)
         sets["organ"].append(x)
-        problem = Problem(x[None], (Region(0, RATE),), RATE)
-        sets["organ with its attack repainted"].append(restore(problem, method, seed=0).samples[0])
-    sets["mallet"] = [read_note(note) for note in mallets]
+        for name, settings in ((REPAINTED, {}), (f"{REPAINTED}, guidance 4", {"guidance": 4.0})):
+            method = build("notono", weights=weights, family="mallet", pitch=note.pitch, **settings)
+            problem = Problem(x[None], (Region(0, RATE),), RATE)
+            sets[name].append(restore(problem, method, seed=0).samples[0])
+    sets |= {name: [read_note(note) for note in notes] for name, notes in mallets.items()}
     rows = {}
     for name, found in sets.items():
         attack = np.stack([x[:RATE] for x in found])
         family = listen(attack, classifier).family
         rows[name] = {
             "notes": float(len(found)),
-            "decay from 0.1 to 0.9 s, dB": float(np.median([_decay(x) for x in attack])),
+            "fall from 0.05 to 0.45 s, dB": float(np.median([_fall(x, 0.05, 0.45) for x in attack])),
+            "fall from 0.05 to 0.85 s, dB": float(np.median([_fall(x, 0.05, 0.85) for x in attack])),
             "spectral centroid of the first 0.1 s, Hz": float(np.median([_centroid(x[: RATE // 10]) for x in attack])),
             "heard as mallet, %": 100.0 * float(np.mean(family.argmax(axis=1) == FAMILIES.index("mallet"))),
             "heard as organ, %": 100.0 * float(np.mean(family.argmax(axis=1) == FAMILIES.index("organ"))),
@@ -220,10 +220,10 @@ def attacks(
     return rows
 
 
-def _decay(x: Array) -> float:
-    """Level around 0.1 s over that around 0.9 s, dB."""
-    early, late = (np.sqrt(np.mean(x[round(t * RATE) :][: RATE // 20] ** 2)) for t in (0.075, 0.875))
-    return float(20.0 * np.log10(max(early, 1e-6) / max(late, 1e-6)))
+def _fall(x: Array, early: float, late: float) -> float:
+    """Level around one time, in seconds, over that around a later one, dB."""
+    levels = [np.sqrt(np.mean(x[round((t - 0.05) * RATE) :][: RATE // 10] ** 2)) for t in (early, late)]
+    return float(20.0 * np.log10(max(levels[0], 1e-6) / max(levels[1], 1e-6)))
 
 
 def _centroid(x: Array) -> float:

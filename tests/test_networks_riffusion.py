@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from riffusion_cases import close, entries, signal
-from riffusion_layout import riffusion
 
 from caesura.codecs import reliable
 from caesura.codecs.image import SpectrogramImage
@@ -16,6 +14,8 @@ from caesura.codecs.image_latents import reach
 from caesura.networks.riffusion import PictureModel, open_riffusion
 from caesura.networks.weights import MissingWeights
 from caesura.problem import Region
+from riffusion_cases import close, entries, signal
+from riffusion_layout import riffusion
 
 torch.set_num_threads(1)
 SMALL = SpectrogramImage(sample_rate=8_000, bands=64, high=3_000)

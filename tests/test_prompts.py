@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from riffusion_cases import close, entries, numbers
 
 from caesura.networks.prompts import blocks_of, runs, tokens_of, weighted
+from riffusion_cases import close, entries, numbers
 
 TABLE = numbers(546, [100, 6], 1.0, 0.3)
 

@@ -27,7 +27,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (folder / "side" / "a.wav").write_bytes(CONTENT)
     (folder / "notes.txt").write_text("no sound")
     (folder / "secret.wav").symlink_to("/etc/passwd")
-    with studio(folder=folder, weights={"notono": "tiny"}, most_bytes=50_000_000, most_seconds=60.0) as opened:
+    with studio(
+        folder=folder, weights={"notono": "tiny", "riffusion": "tiny"}, most_bytes=50_000_000, most_seconds=60.0
+    ) as opened:
         yield opened
 
 
@@ -244,6 +246,20 @@ def test_ways_to_make_sound_say_what_they_need(client: TestClient, sound: str) -
     assert (longer["frames"], longer["subtype"], longer["parent"]) == (RATE + RATE // 10, "PCM_24", sound)
     del body["sound"]
     assert client.post("/api/creations", json=body).status_code == 400
+
+
+def test_a_morph_moves_from_one_end_to_the_other(client: TestClient) -> None:
+    assert client.get("/api/ways").json()[3] == {
+        "kind": "morph",
+        "methods": ["riffusion"],
+        "available": True,
+        "reason": "",
+    }
+    body = {"kind": "morph", "method": "riffusion", "settings": {"steps": 2}, "text": "rain", "seconds": 0.5}
+    body |= {"seed": 1, "end": {"text": "wind", "seed": 2}, "sample_rate": 44_100}
+    made = [done(client, "/api/creations", {**body, "alpha": a})["candidates"][0]["sound"]["id"] for a in (0, 0, 1)]
+    first, again, last = (client.get(f"/api/sounds/{each}/file").content for each in made)
+    assert first == again != last
 
 
 # --- what leaves

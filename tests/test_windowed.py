@@ -1,14 +1,16 @@
 """Long signals in overlapping windows, and what lies between two noises and two ends."""
 
+import itertools
+
 import pytest
 import torch
-from riffusion_cases import close, entries, numbers
 
 from caesura.diffusion import Gaussian, Unconstrained, euler, karras, sample
 from caesura.diffusion.interpolation import slerp
 from caesura.diffusion.noise import Seeded
 from caesura.diffusion.windowed import Windowed, blended, starts
 from caesura.progression import way
+from riffusion_cases import close, entries, numbers
 
 
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 96, 100, 500])
@@ -16,7 +18,7 @@ def test_windows_cover_a_signal(length: int) -> None:
     places = starts(length, 64, 32)
     covered = {k for a in places for k in range(a, min(a + 64, length))}
     assert covered == set(range(length))
-    assert all(b - a <= 32 for a, b in zip(places, places[1:], strict=False))
+    assert all(b - a <= 32 for a, b in itertools.pairwise(places))
 
 
 @pytest.mark.parametrize("length", [40, 64, 90, 200])

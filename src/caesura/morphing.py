@@ -10,7 +10,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Morph", "can_morph", "moved", "sequence"]
+__all__ = ["Morph", "between", "can_morph", "moved", "sequence"]
 
 import dataclasses
 import math
@@ -67,6 +67,15 @@ def moved(morph: Morph, inpainter: Inpainter, *, progress: Progress = silent) ->
     return _level(_made(morph, _settled(morph, inpainter, None), progress))
 
 
+def between(morph: Morph, inpainter: Inpainter, share: float, *, progress: Progress = silent) -> Array:
+    """One sound (channels, samples) that stays at a share of the way, 0 to 1.
+
+    Raises:
+        Unsupported: the method cannot morph.
+    """
+    return _level(_made(morph, _settled(morph, inpainter, share), progress))
+
+
 def sequence(morph: Morph, inpainter: Inpainter, steps: int, *, progress: Progress = silent) -> Iterator[Array]:
     """One sound after the other (channels, samples), from one end to the other.
 
@@ -84,7 +93,7 @@ def sequence(morph: Morph, inpainter: Inpainter, steps: int, *, progress: Progre
         def part(fraction: float, k: int = k) -> None:
             progress((k + fraction) / steps)
 
-        yield _level(_made(morph, _settled(morph, inpainter, share), part))
+        yield between(morph, inpainter, share, progress=part)
 
 
 def _settled(morph: Morph, inpainter: Inpainter, share: float | None) -> Inpainter:

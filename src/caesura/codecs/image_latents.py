@@ -34,7 +34,7 @@ Colours = Literal["grey", "colour"]
 
 
 def reach(levels: int = 4, layers: int = 2) -> tuple[int, int]:
-    """Pixels before its first one that a cell looks at through the encoder's convolutions, and past it, its own included.
+    """Pixels before its first one that a cell looks at through the convolutions, and past it, its own included.
 
     Args:
         levels: resolutions of the encoder, each half of the one before.

@@ -2,8 +2,8 @@
 
     S_hat[f, t] <- S[f, t] where known,   g(t) S_hat[f, t] elsewhere
 
-S are the mel bands of the recording, S_hat those of the picture; the gain g makes them agree before and after a region and
-moves evenly in between, in decibels. The sound is then made with the phases of what is known.
+S are the mel bands of the recording, S_hat those of the picture; the gain g makes them agree before and after a region
+and moves evenly in between, in decibels. The sound is then made with the phases of what is known.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def shown(
     cells = codec.cells(columns, sees)
     kept = np.stack([reliable(cells, (*own, past)).T for own in regions])
     if colours == "colour":
-        kept = kept.all(axis=0, keepdims=True)
+        kept = np.asarray(kept.all(axis=0, keepdims=True))
     return Shown(problem, mel, loudest, colours, latents, torch.from_numpy(kept)[:, None].to(place), guide)
 
 

@@ -40,6 +40,7 @@ CLICK = 0.003  # seconds
 TINY = 0.0075  # seconds; a sparse fill of so short a gap misleads the models
 SHORT = 0.025  # seconds
 LONG = 0.1  # seconds; from here on a sparse fill is nearer to the spectrum (docs/benchmarks/classical.md)
+LEVEL = 0.6  # of what a sparse fill lost, band by band (docs/cards/cqtdiff.md)
 LONG_BOX = 0.25  # seconds
 NEAR = (1536, 4096)
 FAR = (1024, 2048, 4096, 8192, 16384)
@@ -141,7 +142,7 @@ def _fill_long(problem: Problem, estimate: NDArray[np.float64], rng: np.random.G
     for c in range(problem.channels):
         own = problem.channel(c)
         if own.gaps:
-            found = Spain(learned=True)(own, rng=rng)[0]
+            found = Spain(learned=True, level=LEVEL)(own, rng=rng)[0]
             for gap in own.gaps:
                 estimate[c, gap.start : gap.stop] = found[gap.start : gap.stop]
     for gap in problem.gaps:

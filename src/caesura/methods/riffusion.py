@@ -1,6 +1,7 @@
 """Riffusion: a diffusion model of pictures of sound that can be told what to play, in any length.
 
-    z = E S,   D(z, sigma | text) = mean over windows of u + w (c - u),   u, c = z - sigma F(z / sqrt(1 + sigma^2), t, .)
+    z = E S,   D(z, sigma | text) = mean over windows of u + w (c - u)
+    u, c = z - sigma F(z / sqrt(1 + sigma^2), t, none or text)
 
 S are 512 mel bands up to 10 kHz, at 44.1 kHz; nothing above comes back. The network was trained on pictures of 5.11 s;
 longer ones are drawn in windows that overlap and share one state at every level, so nothing is joined. Gaps and boxes
@@ -57,8 +58,8 @@ from caesura.diffusion import (
 from caesura.diffusion.interpolation import slerp
 from caesura.diffusion.noise import Seeded
 from caesura.diffusion.windowed import Windowed
-from caesura.methods._walks import PRESETS, Walk
 from caesura.methods._pictures import Shown, filled, shown
+from caesura.methods._walks import PRESETS, Walk
 from caesura.networks.riffusion import PictureModel, open_riffusion
 
 WINDOW = 64  # columns of latents that the network was trained on

@@ -38,6 +38,7 @@ HINTS: dict[str, tuple[Any, str]] = {
 }
 BASELINES = ("silence", "linear")  # make nothing worth going on with
 NOTE = "notono"  # the method that knows notes
+MORPHING = ("towards", "towards_seed", "share")  # settings of a method that can lie between two ends
 
 
 class Catalogue:
@@ -200,6 +201,8 @@ def _makes(method: schemas.Method, kind: str) -> bool:
     """Whether a method can make sound in this way."""
     if kind == "continue":
         return method.gaps and method.name not in BASELINES
+    if kind == "morph":
+        return {each.name for each in method.settings} >= set(MORPHING)
     return method.varies if kind == "vary" else method.generates
 
 

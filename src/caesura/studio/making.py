@@ -25,7 +25,7 @@ QUIET = 1e-4  # peak below which there is no level to go by
 
 def reason(kind: str) -> str:
     """Why sound cannot be made in this way here; empty where it can."""
-    return "" if kind in _WAYS else "this version of caesura does not morph yet: update caesura"
+    return "" if kind in _WAYS else f"there is no way '{kind}': choose from {', '.join(KINDS)}"
 
 
 def make(task: Make, target: Path, seed: int, progress: Progress) -> None:
@@ -73,10 +73,28 @@ def _vary(task: Make, target: Path, seed: int, progress: Progress) -> None:
     splice(_needed(task), target, (Patch(0, done.samples),))
 
 
+def _morph(task: Make, target: Path, seed: int, progress: Progress) -> None:
+    from caesura.audio import Audio, read, resample, write
+    from caesura.morphing import Morph, between
+
+    guide = None
+    if task.source is not None:
+        known = read(task.source)
+        guide = resample(np.nan_to_num(known.samples), known.sample_rate, task.sample_rate)
+    text, other = task.end or (task.text, task.seed)
+    morph = Morph(
+        (task.text, text), (seed, other), round(task.seconds * task.sample_rate), task.sample_rate,
+        channels=1 if guide is None else guide.shape[0], guide=guide,
+    )  # fmt: skip
+    x = between(morph, _method(task), task.alpha, progress=progress)
+    write(target, Audio(x, task.sample_rate), subtype="PCM_24")
+
+
 _WAYS: Mapping[str, Callable[[Any, Path, int, Progress], None]] = {
     "generate": _generate,
     "continue": _continue,
     "vary": _vary,
+    "morph": _morph,
 }
 
 
