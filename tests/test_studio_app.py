@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from caesura.cli import main
 from caesura.studio.app import create_app
+from caesura.studio.catalogue import Catalogue
 from caesura.studio.guards import LARGEST_BODY
 from caesura.studio.settings import Settings
 from studio_cases import GAP, RATE, another, begin, done, followed, recording, restoration, studio, upload
@@ -246,6 +247,18 @@ def test_ways_to_make_sound_say_what_they_need(client: TestClient, sound: str) -
     assert (longer["frames"], longer["subtype"], longer["parent"]) == (RATE + RATE // 10, "PCM_24", sound)
     del body["sound"]
     assert client.post("/api/creations", json=body).status_code == 400
+
+
+def test_what_comes_with_weights_works_without_being_given_any() -> None:
+    found = Catalogue({})
+    methods = {each.name: each for each in found.methods}
+    for name in ("notono", "text_mini", "cqtdiff"):
+        assert methods[name].available, methods[name].reason
+    assert not methods["tango"].available
+    assert found.notes().available
+    weights = next(each for each in methods["notono"].settings if each.name == "weights")
+    assert weights.default in (weights.choices or [])
+    assert found.settings("notono", {"weights": ""}) == {"weights": ""}
 
 
 def test_a_morph_moves_from_one_end_to_the_other(client: TestClient) -> None:

@@ -139,7 +139,7 @@ class Catalogue:
         default = ast.literal_eval(found.default) if found.default else None
         if found.name == "weights":
             given = self._given.get(method)
-            choices = list(dict.fromkeys(filter(None, (given, default, "tiny"))))
+            choices = list(dict.fromkeys(each for each in (given, default, "tiny") if each is not None))
             default = given or default
         return schemas.Setting(
             name=found.name,
@@ -179,6 +179,8 @@ def _absent(method: str, weights: str) -> str:
     """Why weights cannot be used; empty where they can."""
     from caesura.networks.weights import MissingWeights, cards, find
 
+    if not weights and any(card.bundled and name.partition("-")[0] == method for name, card in cards().items()):
+        return ""  # those of the package
     if weights in cards():
         try:
             find(weights)
