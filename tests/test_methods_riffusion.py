@@ -289,13 +289,15 @@ def made(target: Path, seconds: float, channels: int) -> np.ndarray:
     return audio.samples
 
 
-@pytest.mark.parametrize(("seconds", "channels"), [(5.0, 1), (5.0, 2), (30.0, 1), (30.0, 2)])
-def test_every_verb_end_to_end(seconds: float, channels: int, checkpoint: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seconds", "channels", "bands"), [(5.0, 1, 512), (5.0, 2, 64), (30.0, 1, 64), (30.0, 2, 64)])
+def test_every_verb_end_to_end(
+    seconds: float, channels: int, bands: int, checkpoint: list[str], tmp_path: Path
+) -> None:
     source = tmp_path / "take.wav"
     x = take(round(seconds * RATE), channels)
     write(source, Audio(x, RATE))
     out = {name: tmp_path / f"{name}.wav" for name in ("made", "vary", "mask", "morph", "on")}
-    method = ["--method", "riffusion", *checkpoint]
+    method = ["--method", "riffusion", *checkpoint, "-s", f"bands={bands}"]
     stop = str(seconds)
     shape = ["--duration", stop, "--channels", str(channels)]
     assert main(["generate", "-o", str(out["made"]), "--text", "funky (synth:1.2) solo", *shape, *method]) == 0
