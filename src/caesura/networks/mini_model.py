@@ -28,6 +28,7 @@ from caesura.networks.text_mini import BETAS, LEVELS, PRESETS, TextMini, pieces
 from caesura.networks.weights import load
 
 BUNDLED = "text_mini"  # the card of the weights that came with the package
+LOUDEST = 1.0  # peak of what is made, at the level of the model; what is louder is turned down
 TOKEN = 2  # rows of latents that the network takes together
 
 
@@ -81,7 +82,10 @@ class MiniModel:
         for each, (y, mask) in zip(mel, known, strict=True):
             # past the end of the recording there is silence
             padded = np.pad(y, (0, whole - y.size)), np.pad(mask, (0, whole - y.size), constant_values=True)
-            waves.append(self.voice(each, whole, padded)[:samples])
+            wave = self.voice(each, whole, padded)
+            made = np.where(padded[1], 0.0, wave)
+            # the recordings it learnt from have a peak of 0.5
+            waves.append(np.where(padded[1], wave, made / max(float(np.abs(made).max()) / LOUDEST, 1.0))[:samples])
         return np.stack(waves)
 
     def _predict(self, x: Tensor, t: Tensor, words: Tensor, there: Tensor) -> Tensor:

@@ -97,7 +97,9 @@ class TextMini(nn.Module):
         self.reader = _Reader(shape)
         self.level = _Level(width)
         self.told = nn.Linear(shape.text, width)
-        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
+        modulating = nn.Linear(width, 6 * width)
+        nn.init.zeros_(modulating.weight)
+        self.modulation = nn.Sequential(nn.SiLU(), modulating)
         self.entry = nn.Conv1d(cells, shape.rows, 5, padding=2)
         self.first = _Convolved(shape.rows, 2)
         self.join = nn.Linear(2 * shape.rows, width)
@@ -106,7 +108,6 @@ class TextMini(nn.Module):
         self.last = _Convolved(shape.rows, 2)
         self.exit = nn.Conv1d(shape.rows, cells, 5, padding=2)
         nn.init.zeros_(self.exit.weight)
-        nn.init.zeros_(self.modulation[1].weight)
 
     def read(self, text: Tensor) -> tuple[Tensor, Tensor]:
         """What the network is told: words (batch, WORDS + 1, text) and which of them there are (batch, WORDS + 1)."""

@@ -17,7 +17,7 @@ __all__ = ["Captioned", "Teller", "Told", "mels", "taught"]
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -96,6 +96,7 @@ class Teller(Learner):
         seed: of the weights.
     """
 
+    how: Optimisation
     network: TextMini
     abar: Tensor
 
@@ -126,7 +127,8 @@ class Teller(Learner):
         abar = self.abar[batch.level][:, None, None, None]
         signal, noise = abar.sqrt(), (1.0 - abar).sqrt()
         predicted = network(signal * z + noise * batch.noise, batch.level, *network.read(batch.words))
-        return (predicted - (signal * batch.noise - noise * z)).square().mean()
+        error: Tensor = predicted - (signal * batch.noise - noise * z)
+        return error.square().mean()
 
     @torch.no_grad()
     def on_train_batch_end(self, *_: Any) -> None:
@@ -135,7 +137,7 @@ class Teller(Learner):
         if self.held_out is not None and self.global_step % self.how.every == 0:
             found = [self.held_out[FIRST_HELD_OUT + k] for k in range(HEARD)]
             batch = Told(*(torch.stack(parts).to(self.device) for parts in zip(*found, strict=True)))
-            self.log("held out/loss", self.loss(self.average.network.eval(), batch))
+            self.log("held out/loss", self.loss(cast(TextMini, self.average.network).eval(), batch))
 
 
 def taught(reader: nn.Module, phrases: Sequence[Phrase], steps: int, seed: int, batch: int = 64) -> float:
@@ -170,7 +172,7 @@ def taught(reader: nn.Module, phrases: Sequence[Phrase], steps: int, seed: int, 
             for name, values in facts.items()
         ]).sum()  # fmt: skip
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return float(loss.detach())
 

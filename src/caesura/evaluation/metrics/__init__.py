@@ -14,6 +14,8 @@ __all__ = [
     "energy_loss",
     "frechet_distance",
     "gap_snr",
+    "inception_score",
+    "label_divergence",
     "log_mel_distance",
     "log_mel_frames",
     "lsd",
@@ -27,7 +29,12 @@ __all__ = [
     "ssim",
 ]
 
-from caesura.evaluation.metrics.distribution import frechet_distance, log_mel_frames
+from caesura.evaluation.metrics.distribution import (
+    frechet_distance,
+    inception_score,
+    label_divergence,
+    log_mel_frames,
+)
 from caesura.evaluation.metrics.image import psnr, ssim
 from caesura.evaluation.metrics.spectra import mel_spectrogram
 from caesura.evaluation.metrics.spectral import log_mel_distance, lsd, multi_resolution_lsd, multi_resolution_stft

@@ -93,6 +93,7 @@ class Judge(Learner):
         seed: of the weights.
     """
 
+    how: Optimisation
     network: PhraseClassifier
 
     def __init__(self, preset: Preset, examples: Windows, held_out: Windows, seed: int) -> None:
