@@ -142,8 +142,6 @@ def test_griffin_lim_is_the_published_one() -> None:
     drawn = (numbers(531, [8821, 24, 2]) + 1.0) / 2.0
     starts = {"lcg": (drawn[..., 0] + 1j * drawn[..., 1]).T, "ones": np.ones_like(magnitude)}
     for result in entry["expected"]["results"]:
-        if result["iterations"] > 4:
-            continue  # the same loop, for longer than a test should take
         start = magnitude * starts[result["initial_phase"]]
         found = griffin_lim(magnitude, stft, result["length"], start=start, iterations=result["iterations"])
         close(found, result["samples"], rtol=1e-6, atol=1e-6)
@@ -159,7 +157,8 @@ def test_no_bass_is_lost_however_long_the_sound_is() -> None:
         back = bands.apply(bands.spectra(mel))
         # The published inverse loses 2.4 dB below 80 Hz in 512 frames and 11 dB in 2048.
         assert abs(20 * np.log10(np.linalg.norm(back[:20]) / np.linalg.norm(mel[:20]))) < 0.01
-        assert convergence(back, mel) < 1e-3
+        # A few rounds leave about a thousandth; a step of grey near black is 4 / 255, or sixteen times that.
+        assert convergence(back, mel) < 4 / 255 / 8
 
 
 def test_silence_is_white_and_stays_silent() -> None:
@@ -218,6 +217,30 @@ def test_known_surroundings_give_the_phase_of_a_gap() -> None:
         errors.append(float(np.linalg.norm((y - x)[:, 12_000:16_000]) / np.linalg.norm(x[:, 12_000:16_000])))
     # Without them the polarity of every partial is open, with them the waveform itself comes back.
     assert errors[1] < 0.05 < 1.0 < errors[0]
+
+
+def test_a_sound_made_in_parts_has_no_joints(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = chord(32_000, 16_000)
+    mel = SMALL.mel(x)
+    made = []
+    for part, shared in ((10_000, 100), (90, 30)):  # the shorter ones begin at columns 60 and 120
+        monkeypatch.setattr("caesura.codecs._decoder.PART", part)
+        monkeypatch.setattr("caesura.codecs._decoder.SHARED", shared)
+        made.append(SMALL.decode(mel, x.shape[1], np.random.default_rng(0)))
+    for columns in (slice(60, 91), slice(120, 151), slice(None)):
+        one, parts = (convergence(SMALL.mel(y)[..., columns], mel[..., columns]) for y in made)
+        assert parts < 1.2 * one
+
+
+def test_what_is_known_is_held_in_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caesura.codecs._decoder.PART", 90)
+    monkeypatch.setattr("caesura.codecs._decoder.SHARED", 30)
+    x = chord(32_000, 16_000)
+    gaps = tuple(Region(k, k + 3_000) for k in (10_500, 20_000))  # one across a joint
+    y = SMALL.decode(SMALL.mel(x), x.shape[1], np.random.default_rng(1), known=Problem(x, gaps, 16_000))
+    for gap in gaps:
+        inner = np.s_[:, gap.start : gap.stop]
+        assert np.linalg.norm((y - x)[inner]) < 0.1 * np.linalg.norm(x[inner])
 
 
 def test_what_lies_beside_a_box_is_held() -> None:

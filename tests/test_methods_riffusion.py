@@ -289,32 +289,38 @@ def made(target: Path, seconds: float, channels: int) -> np.ndarray:
     return audio.samples
 
 
-@pytest.mark.parametrize(("seconds", "channels"), [(5.0, 1), (5.0, 2), (30.0, 1), (30.0, 2)])
-def test_every_verb_end_to_end(seconds: float, channels: int, checkpoint: list[str], tmp_path: Path) -> None:
-    source = tmp_path / "take.wav"
-    x = take(round(seconds * RATE), channels)
-    write(source, Audio(x, RATE))
-    out = {name: tmp_path / f"{name}.wav" for name in ("made", "vary", "mask", "morph", "on")}
-    method = ["--method", "riffusion", *checkpoint]
-    stop = str(seconds)
-    shape = ["--duration", stop, "--channels", str(channels)]
-    assert main(["generate", "-o", str(out["made"]), "--text", "funky (synth:1.2) solo", *shape, *method]) == 0
-    assert made(out["made"], seconds, channels).std() > 1e-4
-    assert main(["vary", str(source), "-o", str(out["vary"]), "--strength", "0.5", "--text", "piano", *method]) == 0
-    made(out["vary"], seconds, channels)
+@pytest.mark.parametrize(("seconds", "channels", "bands"), [(5.0, 1, 512), (5.0, 2, 64), (30.0, 2, 64)])
+def test_sounds_from_nothing_end_to_end(
+    seconds: float, channels: int, bands: int, checkpoint: list[str], tmp_path: Path
+) -> None:
+    first, on, morph = (tmp_path / f"{name}.wav" for name in ("first", "on", "morph"))
+    method = ["--method", "riffusion", *checkpoint, "-s", f"bands={bands}"]
+    shape = ["--duration", str(seconds), "--channels", str(channels)]
+    assert main(["generate", "-o", str(first), "--text", "funky (synth:1.2) solo", *shape, *method]) == 0
+    x = made(first, seconds, channels)
+    assert x.std() > 1e-4
+    assert main(["continue", str(first), "-o", str(on), "--duration", str(seconds), *method]) == 0
+    longer = made(on, 2 * seconds, channels)
+    np.testing.assert_array_equal(longer[:, : x.shape[1]], x)
+    ends = ["--from", "rain", "--to", "wind", "--to-seed", "7"]
+    assert main(["morph", "-o", str(morph), *ends, *shape, *method]) == 0
+    assert made(morph, seconds, channels).std() > 1e-4
+
+
+@pytest.mark.parametrize(("seconds", "channels", "bands"), [(5.0, 1, 64), (5.0, 2, 64), (30.0, 1, 64)])
+def test_recordings_are_changed_end_to_end(
+    seconds: float, channels: int, bands: int, checkpoint: list[str], tmp_path: Path
+) -> None:
+    source, varied, filled = (tmp_path / f"{name}.wav" for name in ("take", "varied", "filled"))
+    write(source, Audio(take(round(seconds * RATE), channels), RATE))
+    x = read(source).samples
+    method = ["--method", "riffusion", *checkpoint, "-s", f"bands={bands}"]
+    assert main(["vary", str(source), "-o", str(varied), "--strength", "0.5", "--text", "piano", *method]) == 0
+    assert not np.allclose(made(varied, seconds, channels), x, atol=1e-3)
     gap, box = f"{seconds / 2}-{seconds / 2 + 1}", "0.5-1.5,1000-4000"
-    assert main(["restore", str(source), "-o", str(out["mask"]), "--gap", gap, "--box", box, *method]) == 0
-    kept = made(out["mask"], seconds, channels)
-    after = round((seconds / 2 + 1) * RATE)
-    np.testing.assert_array_equal(kept[:, after:], read(source).samples[:, after:])
-    assert (
-        main(["morph", "-o", str(out["morph"]), "--from", "rain", "--to", "wind", "--to-seed", "7", *shape, *method])
-        == 0
-    )
-    made(out["morph"], seconds, channels)
-    assert main(["continue", str(source), "-o", str(out["on"]), "--duration", stop, *method]) == 0
-    longer = made(out["on"], 2 * seconds, channels)
-    np.testing.assert_array_equal(longer[:, : x.shape[1]], read(source).samples)
+    assert main(["restore", str(source), "-o", str(filled), "--gap", gap, "--box", box, *method]) == 0
+    kept, after = made(filled, seconds, channels), round((seconds / 2 + 1) * RATE)
+    np.testing.assert_array_equal(kept[:, after:], x[:, after:])
 
 
 def test_a_sequence_is_written_file_by_file(

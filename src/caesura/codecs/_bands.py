@@ -27,7 +27,7 @@ from scipy import linalg, sparse
 
 Array = NDArray[np.float64]
 
-ROUNDS = 4  # leave less than a thousandth of a recording's bands; the grey levels of a picture are 40 times coarser
+ROUNDS = 4  # leave about a thousandth of a recording's bands; a step of grey near black is sixteen times that
 
 
 @dataclass(frozen=True)

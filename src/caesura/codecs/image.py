@@ -28,8 +28,7 @@ from numpy.typing import NDArray
 from caesura.codecs import Cells
 from caesura.codecs._bands import Bands
 from caesura.codecs._decoder import Decoder
-from caesura.codecs.phase import Stft, griffin_lim
-from caesura.codecs.propagation import propagated_phases
+from caesura.codecs.phase import Stft
 from caesura.problem import Problem
 
 Array = NDArray[np.float64]
@@ -175,13 +174,16 @@ class SpectrogramImage:
 
         seed = int(rng.integers(2**63))
         decoder = self._decoder
-        length = math.ceil(samples * decoder.rate / self.sample_rate)
-        rows = []
-        for c, own in enumerate(mel):
-            held = None if known is None else decoder.held(known.channel(c), length, mel.shape[-1])
-            magnitude = decoder.magnitude(self._bands, own, self.sample_rate)
-            start = propagated_phases(magnitude, decoder.stft, np.random.default_rng(seed), held)
-            rows.append(griffin_lim(magnitude, decoder.stft, length, start=start, known=held, iterations=iterations))
+        rows = [
+            decoder.sound(
+                decoder.magnitude(self._bands, own, self.sample_rate),
+                math.ceil(samples * decoder.rate / self.sample_rate),
+                np.random.default_rng(seed),
+                known=None if known is None else known.channel(c),
+                iterations=iterations,
+            )
+            for c, own in enumerate(mel)
+        ]
         x = resample(np.stack(rows).astype(np.float64), decoder.rate, self.sample_rate)
         return np.pad(x, ((0, 0), (0, max(samples - x.shape[1], 0))))[:, :samples]
 

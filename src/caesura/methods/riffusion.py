@@ -42,6 +42,7 @@ except ImportError:
 
 from torch import Tensor
 
+from caesura.codecs.image_latents import Colours
 from caesura.diffusion import (
     Ancestral,
     Denoiser,
@@ -64,6 +65,7 @@ from caesura.networks.riffusion import PictureModel, open_riffusion
 
 WINDOW = 64  # columns of latents that the network was trained on
 HOP = 32
+ROWS = 64  # of a picture, or a multiple: the U-Net halves its latents three times
 TRAINED = 5.11  # seconds of a picture that wide
 OFFSET = 1  # index of the lowest level, where not all are gone through
 STEPS: dict[str, Step] = {
@@ -117,11 +119,13 @@ class Riffusion:
     """How different the noise of the channels is: 0 the same, 1 unrelated; grey pictures only."""
     high: Literal[10_000, 20_000] = 10_000
     """Hertz up to which pictures show; the published weights know 10 kHz."""
+    bands: int = 512
+    """Rows of the pictures, a multiple of 64; the published weights know 512."""
     iterations: int = 64
     """Of the Griffin-Lim algorithm that finds the phases."""
 
     accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True)
-    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2}
+    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2, "bands": 64}
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -134,6 +138,8 @@ class Riffusion:
         for name, most in (("strength", 1.0), ("duration", 60.0), ("power", 100.0)):
             if not 0.0 < getattr(self, name) <= most:
                 raise ValueError(f"{name}={getattr(self, name)} must be above 0 and at most {most:g}")
+        if self.bands < ROWS or self.bands % ROWS:
+            raise ValueError(f"bands={self.bands} must be a multiple of {ROWS}")
         if self.steps == 1:
             raise ValueError("steps=1 is no walk: 2 or more, or 0 to leave it to the preset")
 
@@ -142,9 +148,9 @@ class Riffusion:
     ) -> NDArray[np.float64]:
         """See `caesura.inpainter.Inpainter`."""
         model = open_riffusion(self.weights)
-        image = SpectrogramImage(low=0 if self.high == 10_000 else 10, high=self.high)
+        image = SpectrogramImage(bands=self.bands, low=0 if self.high == 10_000 else 10, high=self.high)
         codec = model.codec(image)
-        colours = "colour" if self.stereo == "colour" and problem.channels == 2 else "grey"
+        colours: Colours = "colour" if self.stereo == "colour" and problem.channels == 2 else "grey"
         least = image.frames(round(self.duration * image.sample_rate))
         heard = shown(problem, codec, least=least, sees=self.known, colours=colours, place=model.place)
         found = []

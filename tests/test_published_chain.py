@@ -1,0 +1,49 @@
+"""The published way to long sounds, which a benchmark compares with ours, is the published one."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from riffusion_cases import close, entries, signal
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+chain = importlib.import_module("image_chain")
+sys.path.pop(0)
+
+
+def steps(given: dict[str, object]) -> np.ndarray:
+    return np.clip(np.floor(32767.0 * signal(given) + 0.5), -32768, 32767)
+
+
+def test_downmix() -> None:
+    entry = entries()["stereo_to_mono_int16"]
+    x = np.array([entry["input"]["left"], entry["input"]["right"]], float)
+    assert chain.downmix(x)[0].tolist() == entry["expected"]["mono"]
+
+
+def test_clips() -> None:
+    for case in entries()["clip_starts"]["expected"]["cases"]:
+        found = chain.clip_starts(case["start"], case["duration"], case["clip"], case["overlap"])
+        np.testing.assert_allclose(found, case["starts"], atol=1e-9)
+
+
+def test_loudness() -> None:
+    for case in entries()["loudness_post_processing"]["expected"]["cases"]:
+        x = steps(case["input"])
+        if case["spike_at_700"] is not None:
+            x[700] = case["spike_at_700"]
+        found = chain.levelled(x)
+        close(found, case["output_samples"], atol=1)
+        assert np.abs(found).max() == pytest.approx(case["output_peak"], abs=1)
+
+
+def test_joints() -> None:
+    entry = entries()["stitch_crossfade"]
+    first, second = (steps(entry["input"][k]) for k in ("first", "second"))
+    for result in entry["expected"]["results"]:
+        found = chain.joined(first, second, result["crossfade_s"], 44_100)
+        assert found.size == result["length"]
+        close(found, result["samples"], atol=2)
