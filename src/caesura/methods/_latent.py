@@ -39,6 +39,7 @@ from caesura.codecs.vae import Sees
 from caesura.diffusion import Denoiser, Guided, Masked, sample
 from caesura.diffusion.noise import from_rng
 from caesura.inpainter import Listener, Note, Progress
+from caesura.joints import joined
 from caesura.methods._levelling import matched
 from caesura.methods._walks import PRESETS, Conditioning, Preset, Walk
 from caesura.networks.clap import DEFAULT, Clap, open_clap
@@ -258,7 +259,7 @@ def _best(draw: Draw, clips: Sequence[Clip], z: Tensor, text: str) -> tuple[list
     fills = []
     for k, wave in enumerate(draw.model.decode(z, samples, known)):
         clip = clips[k % len(clips)]
-        fills.append(matched(wave, clip.heard, clip.problem.mask[0], clip.targets))
+        fills.append(_led_in(matched(wave, clip.heard, clip.problem.mask[0], clip.targets), clip))
     if draw.settings.candidates == 1:
         return fills, {}
     whole = [clips[k % len(clips)].pasted(fill) for k, fill in enumerate(fills)]
@@ -269,6 +270,15 @@ def _best(draw: Draw, clips: Sequence[Clip], z: Tensor, text: str) -> tuple[list
         seams = [_conspicuous(each, clips[k % len(clips)]) for k, each in enumerate(whole)]
         scores, judge = -np.array(seams), "seam"
     return [fills[k] for k in best_of(scores, len(clips))], {"ranked by": judge}
+
+
+def _led_in(fill: Array, clip: Clip) -> Array:
+    """A fill (samples,) whose gaps begin and end as what surrounds them goes on."""
+    led = fill.copy()
+    for gap in clip.problem.gaps:
+        whole = joined(clip.pasted(fill)[None], gap, clip.problem.mask, clip.problem.sample_rate)
+        led[gap.start : gap.stop] = whole[0, gap.start : gap.stop]
+    return led
 
 
 def _clap() -> Clap | None:
