@@ -166,17 +166,19 @@ def test_twenty_clients_at_once_get_their_own_and_memory_is_bounded(tmp_path: Pa
         changed = (old != new).any(axis=1).nonzero()[0]
         own = found["seed"] == number and found["sound"]["name"] == f"{number}.wav" and len(new) == RATE
         results[number] = "ok" if own and changed.min() > 7990 and changed.max() < 8210 else "crossed"
-        assert [each["name"] for each in client.get("/api/sounds").json()] == [f"{number}.wav"] * 2
+        assert {each["name"] for each in client.get("/api/sounds").json()} == {f"{number}.wav"}
 
     with studio() as first:
         clients = [first, *(another(first) for _ in range(19))]
-        work(first, 99)  # loads what there is to load
-        before = memory()
-        threads = [threading.Thread(target=work, args=(c, n)) for n, c in enumerate(clients[1:])]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120.0)
-        grown = memory() - before
-    assert results == dict.fromkeys([99, *range(19)], "ok")
-    assert grown < 400e6, f"{grown / 1e6:.0f} MB"
+        taken = []
+        for _ in range(3):  # the first round loads what there is to load, and every thread gets its heap
+            results.clear()
+            threads = [threading.Thread(target=work, args=(c, n)) for n, c in enumerate(clients)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(120.0)
+            assert results == dict.fromkeys(range(20), "ok")
+            taken.append(memory())
+    # server and clients are one process here; what a round of twenty leaves behind is far less than what it takes
+    assert taken[2] - taken[1] < 100e6, [f"{each / 1e6:.0f} MB" for each in taken]
