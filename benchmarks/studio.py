@@ -180,7 +180,11 @@ def main() -> None:
     print(table)
     if options.write:
         command = f"python benchmarks/studio.py --weights {options.weights}"
-        options.write.write_text(f"# How long the studio makes one wait\n\n`{command}`\n\n{table}\n", encoding="utf-8")
+        # what was written by hand below the table stays
+        before = options.write.read_text("utf-8") if options.write.is_file() else ""
+        _, found, below = before.partition("\n## ")
+        page = f"# How long the studio makes one wait\n\n`{command}`\n\n{table}\n{found}{below}"
+        options.write.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -323,7 +323,7 @@ def test_sessions_see_nothing_of_each_other(client: TestClient, sound: str) -> N
     for path in ("", "/file", "/play", "/tiles/log/0/0", "/peaks", "/project", "/history"):
         assert other.get(f"/api/sounds/{sound}{path}").status_code == 404
     assert other.post("/api/restorations", json=restoration(sound)).status_code == 404
-    job = client.get("/api/jobs").json()[0]["id"]
+    job = done(client, "/api/detections", {"sound": sound})["id"]
     assert other.get(f"/api/jobs/{job}").status_code == 404
     assert other.delete(f"/api/jobs/{job}").status_code == 404
     assert other.delete("/api/session").status_code == 204
