@@ -31,6 +31,7 @@ LAYERS = (
         "stem",
         "repair",
         "project",
+        "making",
         "batch",
     ),
     ("cli", "studio", "__main__"),
