@@ -21,6 +21,7 @@ LAYERS = (
     (
         "evaluation",
         "codes",
+        "addition",
         "generation",
         "morphing",
         "report",
