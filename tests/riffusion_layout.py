@@ -27,8 +27,9 @@ def vae() -> Any:
     )
 
 
-def unet() -> Any:
+def unet(channels: int = 4) -> Any:
     return part_of("diffusers", "UNet2DConditionModel")(
+        in_channels=channels,
         sample_size=32,
         block_out_channels=(8, 8, 16, 16),
         layers_per_block=2,
@@ -46,9 +47,13 @@ def text() -> Any:
     return part_of("transformers", "CLIPTextModel")(settings)
 
 
-def riffusion(folder: Path, *, old: bool = False) -> dict[str, Any]:
-    """Save a checkpoint; `old` as the versions did that wrote the published one: torch files, names of before."""
-    parts = {name: untrained(build) for name, build in (("vae", vae), ("unet", unet), ("text_encoder", text))}
+def riffusion(folder: Path, *, old: bool = False, channels: int = 4) -> dict[str, Any]:
+    """Save a checkpoint; `old` as the versions did that wrote the published one: torch files, names of before.
+
+    With eight channels it is one of Riff-P2P, with what lies beside it.
+    """
+    builds = (("vae", vae), ("unet", lambda: unet(channels)), ("text_encoder", text))
+    parts = {name: untrained(build) for name, build in builds}
     for name, part in parts.items():
         part.save_pretrained(folder / name)
     _tokenizer(folder / "tokenizer")
@@ -57,8 +62,11 @@ def riffusion(folder: Path, *, old: bool = False) -> dict[str, Any]:
     index = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.4.0"}
     (folder / "model_index.json").write_text(json.dumps(index))
     # What is not needed must not be touched: neither of these can be read.
-    for name in ("safety_checker/pytorch_model.bin", "unet_traced/unet_traced.pt", "riffusion-model-v1.ckpt"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    others = ["safety_checker/pytorch_model.bin", "unet_traced/unet_traced.pt", "riffusion-model-v1.ckpt"]
+    if channels == 8:
+        others = ["checkpoint-300000/unet/diffusion_pytorch_model.bin", "checkpoint-300000/scaler.pt", "logs/events"]
+    for name in others:
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_bytes(b"no tensors")
     if old:
         _as_before(folder, parts)
