@@ -32,6 +32,7 @@ LAYERS = (
         "stem",
         "repair",
         "project",
+        "making",
         "batch",
     ),
     ("cli", "studio", "__main__"),
