@@ -9,7 +9,7 @@ import pytest
 
 from caesura.codecs.edges import canny, control_of, denoised, sobel
 from caesura.codecs.image import SpectrogramImage
-from riffusion_cases import arrays, at, entries, heard
+from riffusion_cases import arrays, at, entries, heard, signal
 
 ENTRY = entries()["edge_controls"]
 RULE, EXPECTED = ENTRY["input"], ENTRY["expected"]
@@ -25,11 +25,7 @@ def picture() -> np.ndarray:
         centre = c0 + a * np.where(m < p, m, 2 * p - m) // p
         dark = np.maximum(dark, d - s * np.abs(y - centre))
     dark += 50 * ((x % RULE["onset_step"] < 4) & (y >= RULE["onset_from_row"]))
-    state, noise = RULE["noise"]["seed"], np.empty(rows * columns, np.int64)
-    for k in range(noise.size):
-        state = (1103515245 * state + 12345) % 2**31
-        noise[k] = state // 256 % RULE["noise"]["modulus"]
-    made = np.clip(255 - dark - noise.reshape(rows, columns), 0, 255).astype(np.uint8)
+    made = np.clip(255 - dark - signal(RULE["noise"]), 0, 255).astype(np.uint8)
     assert hashlib.sha256(made.tobytes()).hexdigest() == RULE["image_sha256"]
     return made
 

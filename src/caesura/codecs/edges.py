@@ -72,7 +72,7 @@ def canny(grey: Pixels, low: int = LOW, high: int = HIGH) -> Pixels:
     parts, count = ndimage.label(thin, np.ones((3, 3)))
     strong = np.zeros(count + 1, bool)
     strong[parts[thin & (size > high)]] = True
-    return np.where(strong[parts], WHITE, 0).astype(np.uint8)
+    return np.asarray(WHITE * strong[parts], np.uint8)
 
 
 def sobel(grey: Pixels) -> Pixels:
@@ -98,7 +98,7 @@ def denoised(grey: Pixels, strength: float = STRENGTH) -> Pixels:
             weight[weight < LEAST_WEIGHT] = 0.0
             weights += weight
             total += weight * other[half : half + rows, half : half + columns]
-    return np.floor(total / weights + 0.5).astype(np.uint8)
+    return np.asarray(np.floor(total / weights + 0.5), np.uint8)
 
 
 def _gradients(grey: Pixels, mode: Literal["nearest", "reflect"]) -> tuple[Integers, Integers]:
