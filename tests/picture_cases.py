@@ -57,8 +57,11 @@ def run(data: Path, out: Path, base: Path, **settings: Any) -> Run:
     return Run(data, out, accelerator="cpu", progress=False, base=str(base), **settings)
 
 
-def pictured(data: Path, dropped: Callable[[float], tuple[bool, bool]] = riff_p2p.dropped, seed: int = 0) -> Pictured:
-    return Pictured(pairs(data), 64, seed, levels_of, dropped)
+def pictured(
+    data: Path, dropped: Callable[[float], tuple[bool, bool]] = riff_p2p.dropped,
+    show: Callable[[Any], torch.Tensor] = levels_of,
+) -> Pictured:  # fmt: skip
+    return Pictured(pairs(data), 64, 0, show, dropped)
 
 
 def fixed(learner: Drawing, count: int = 16) -> float:

@@ -2,8 +2,9 @@
 
 import dataclasses
 import warnings
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -15,10 +16,11 @@ with warnings.catch_warnings():
     import lightning  # noqa: F401
 
 from caesura.cli import main  # noqa: E402
-from caesura.codecs.edges import control_of  # noqa: E402
+from caesura.codecs.edges import Control, control_of  # noqa: E402
 from caesura.codecs.image_files import read_picture  # noqa: E402
 from caesura.data.pairs import pairs  # noqa: E402
-from caesura.networks.checkpoints import part_of, read  # noqa: E402
+from caesura.networks.checkpoints import read  # noqa: E402
+from caesura.networks.controlnet import open_controlled  # noqa: E402
 from caesura.networks.riffusion import open_riffusion  # noqa: E402
 from caesura.training.recipes import riff_cnet  # noqa: E402
 from picture_cases import fixed, pictured, prepare, run, smallest, words  # noqa: E402
@@ -74,29 +76,44 @@ def test_an_unlocked_decoder_learns_and_the_encoder_does_not(data: Path, base: P
     riff_cnet.export(tmp_path / "out" / riff_cnet.LAST, tmp_path / "mine", "tiny")
     saved = read(tmp_path / "mine" / "unet")
     assert torch.equal(saved["conv_out.bias"], trained.network["unet"].conv_out.bias.half().float())  # type: ignore[union-attr,operator]
-    assert (tmp_path / "mine" / "controlnet" / "config.json").is_file()
-    assert open_riffusion.__wrapped__(str(tmp_path / "mine")).scale == open_riffusion(str(base)).scale
+    both = open_controlled(str(tmp_path / "mine"), str(tmp_path / "mine" / "controlnet"))
+    assert both.base.scale == open_riffusion(str(base)).scale
 
 
-def test_the_control_picture_is_made_from_the_source(data: Path, base: Path, tmp_path: Path) -> None:
+def test_the_control_picture_is_made_from_the_source(data: Path) -> None:
     pixels = read_picture(pairs(data)[0].source).pixels
-    for kind in ("canny", "sobel", "spectrogram"):
-        preset = dataclasses.replace(CNET, control=kind)
-        leader = riff_cnet.train(preset, run(data, tmp_path / kind, base, steps=1))
-        shown = leader.examples[0].source  # type: ignore[attr-defined]
-        wanted = torch.from_numpy(control_of(pixels, kind)).permute(2, 0, 1) / 255.0  # type: ignore[arg-type]
-        torch.testing.assert_close(shown, wanted)
-        assert 0.0 <= float(shown.min()) < float(shown.max()) <= 1.0
+    for kind in get_args(Control):
+        example = pictured(data, riff_cnet.dropped, show=partial(riff_cnet.shown, control=kind))[0]
+        torch.testing.assert_close(example.source, torch.from_numpy(control_of(pixels, kind)).permute(2, 0, 1) / 255.0)
+        assert 0.0 <= float(example.source.min()) < float(example.source.max()) <= 1.0
     texts = [pictured(data, riff_cnet.dropped)[k].text for k in range(300)]
     # Of 300 draws a share of 0.1 has a standard error of 0.017: three of them.
     assert texts.count("") / 300 == pytest.approx(0.1, abs=0.052)
+
+
+def test_the_preset_can_be_changed_from_the_command_line(
+    data: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--data", str(data), "--base", str(base), "--steps", "1"]
+    changed = ["-s", "control=sobel", "-s", "unlocked=yes", "-s", "how.batch=1"]
+    assert main(words("riff_cnet", tmp_path / "out", *given, *changed)) == 0
+    saved = torch.load(tmp_path / "out" / riff_cnet.LAST, weights_only=True)["state_dict"]
+    assert any(name.startswith("network.unet.") for name in saved)
+    for wrong, complaint in (
+        ("control=dog", "control='dog' does not fit: one of canny, sobel"),
+        ("how=1", "the preset has no 'how': choose from how.batch, how.rate"),
+        ("how.batch=some", "how.batch='some' does not fit: it takes int"),
+        ("how.batch", "-s how.batch is not KEY=VALUE"),
+    ):
+        assert main(words("riff_cnet", tmp_path / "other", *given, "-s", wrong)) == 2
+        assert complaint in capsys.readouterr().err
 
 
 def test_a_controlnet_is_exported_as_diffusers_has_them(data: Path, base: Path, tmp_path: Path) -> None:
     out, mine = tmp_path / "out", tmp_path / "mine"
     assert main(words("riff_cnet", out, "--data", str(data), "--base", str(base), "--steps", "1")) == 0
     assert main(words("riff_cnet", out, "--export", str(mine))) == 0
-    network = part_of("diffusers", "ControlNetModel").from_pretrained(mine)
+    network = open_controlled(str(base), str(mine)).network
     trained = torch.load(out / riff_cnet.LAST, weights_only=True)["state_dict"]
     for name, value in network.state_dict().items():
         assert torch.equal(value, trained[f"network.controlnet.{name}"].half().float()), name
