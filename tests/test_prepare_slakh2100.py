@@ -160,12 +160,28 @@ def test_names_are_what_a_listener_says(family: str, program: str, name: str) ->
     assert found.behind == (family == "Piano")
 
 
+# the programs of General MIDI that have one of these names, or that our rule must shorten to one
+PROGRAMS = (
+    "Acoustic Grand Piano", "Bright Acoustic Piano", "Electric Grand Piano", "Honky-tonk Piano", "Electric Piano 1",
+    "Clavinet", "Vibraphone", "Harmonica", "Acoustic Guitar (nylon)", "Electric Guitar (clean)", "Distortion Guitar",
+    "Violin", "Viola", "Cello", "Trumpet", "Trombone", "French Horn", "Soprano Sax", "Alto Sax", "Tenor Sax",
+    "Baritone Sax", "Oboe", "English Horn", "Clarinet", "Piccolo", "Flute", "Recorder",
+)  # fmt: skip
+
+
+def test_every_name_of_a_mode_is_that_of_a_program() -> None:
+    found = {instrument({"inst_class": "x", "midi_program_name": program}).name for program in PROGRAMS}
+    assert len(found) == len(PROGRAMS)
+    assert found == set(MODES[1] or ()) | set(MODES[2] or ())
+
+
 def test_names_that_are_missing_and_lists(tmp_path: Path) -> None:
     assert instrument({"is_drum": True, "midi_program_name": "Flute"}) == Instrument("Drums", "Drums")
     with pytest.raises(ValueError, match="neither inst_class nor midi_program_name"):
         instrument({})
     assert spoken(("Alto Sax",)) == "alto sax"
-    assert spoken(("French Horn", "Drums", "Brass"), article=True) == "a French horn, drums, and a brass"
+    assert spoken(("French Horn", "Drums", "Slap Bass"), article=True) == "a French horn, drums, and a slap bass"
+    assert spoken(("Brass",), article=True) == "brass"
     assert len(MODES[1] or ()) == 20
 
 
@@ -176,6 +192,16 @@ def test_songs_belong_to_the_split_of_their_folder(tmp_path: Path) -> None:
     made(slakh(tmp_path / "in"), tmp_path / "out")
     assert [pair.song for pair in pairs(tmp_path / "out")] == ["train/Track00001", "validation/Track01501"]
     assert [pair.song for pair in pairs(tmp_path / "out", "test")] == ["test/Track01876"]
+
+
+def test_songs_belong_to_the_split_that_their_metadata_says(tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "valid", "test")):
+        folder = track(tmp_path / f"Track{number:05d}", (BAND[0], BAND[3], BAND[4]))
+        (folder / "metadata.yaml").write_text(f"{(folder / 'metadata.yaml').read_text()}split: {split}\n")
+    # nothing would be held out otherwise, and all
+    for holdout in (0.0, 1.0):
+        songs = slakh(tmp_path, holdout=holdout).songs()
+        assert [song.split for song in songs] == ["train", "train", "test"]
 
 
 def test_wav_files_of_another_rate_are_read(tmp_path: Path) -> None:
