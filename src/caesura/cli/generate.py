@@ -106,6 +106,7 @@ def vary(
     guide: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What to vary instead of the recording itself.")
     ] = None,
+    mask: options.Mask = None,
     text: options.Text = "",
     setting: options.Setting = None,
     seed: options.Seed = 0,
@@ -130,13 +131,15 @@ def vary(
     load(method)
     if method not in can_vary():
         raise ValueError(f"{method} cannot vary a guide: choose from {', '.join(can_vary())}")
+    if mask is not None and gap:
+        raise ValueError(f"--gap {gap[0]} and --mask {mask} both say where: leave one of them out")
     where = Where.parsed(gap, None, channel=channel)
     targets = where_to(output, candidates, force=force)
     inpainter = built(method, setting or (), {} if strength is None else {"strength": strength})
     with incoming(_alone(source, targets)) as path:
         form, suffix = _format(path, targets[0], output_format)
         regions = [label.region for label in where.labels(path, lambda fraction: None)]
-        make = play_again(path, inpainter, regions, guide=guide, text=text, output_format=form, force=force)
+        make = play_again(path, inpainter, regions, guide=guide, mask=mask, text=text, output_format=form, force=force)
         return each_candidate(targets, seed, make, suffix=suffix, quiet=quiet)
 
 

@@ -110,26 +110,30 @@ def play_again(
     regions: Sequence[Region],
     *,
     guide: Path | None,
+    mask: Path | None,
     text: str,
     output_format: str | None,
     force: bool,
 ) -> Make:
-    """A recording with regions varied; where there are none, all of it."""
+    """A recording with regions varied, or what a mask leaves free; where there is neither, all of it."""
     from caesura.audio import Patch, read, resample, splice
+    from caesura.codecs.image_files import read_mask
     from caesura.generation import varied
     from caesura.problem import Region, gaps_of
     from caesura.verify import verify
 
     audio = read(source)
     x, rate = audio.samples, audio.sample_rate
-    gaps = gaps_of(regions or [Region(0, x.shape[1])], len(x))
+    hold = None if mask is None else read_mask(required(mask), x.shape[1])
+    wanted = hold.regions(x.shape[1]) if hold else regions or [Region(0, x.shape[1])]
+    gaps = gaps_of((Region(region.start, region.stop, channel=region.channel) for region in wanted), len(x))
     model = None
     if guide is not None:
         other = read(required(guide))
         model = resample(other.samples, other.sample_rate, rate)
 
     def make(seed: int, target: Path, progress: Progress) -> str:
-        done = varied(x, gaps, rate, inpainter, guide=model, text=text, seed=seed, progress=progress)
+        done = varied(x, wanted, rate, inpainter, guide=model, hold=hold, text=text, seed=seed, progress=progress)
         patches = [
             Patch(gap.start, done.samples[_rows(gap), gap.start : gap.stop], gap.channel) for gap in gaps
         ]  # fmt: skip

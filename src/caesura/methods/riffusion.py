@@ -5,7 +5,8 @@
 
 S are 512 mel bands up to 10 kHz, at 44.1 kHz; nothing above comes back. The network was trained on pictures of 5.11 s;
 longer ones are drawn in windows that overlap and share one state at every level, so nothing is joined. Gaps and boxes
-are drawn around what is known, and the sound gets its phases from there. A guide is varied: `strength` says how far.
+are drawn around what is known, and the sound gets its phases from there. A guide is varied: `strength` says how far,
+and a picture laid over it what of it stays.
 From `text` one can move to `towards`, and from the noise of the seed to that of another. Words weigh more in (round
 brackets) or as (words:1.4), less in [square ones].
 
@@ -47,7 +48,6 @@ from caesura.diffusion import (
     Ancestral,
     Denoiser,
     Guided,
-    Masked,
     Renoise,
     Replacement,
     Step,
@@ -124,7 +124,9 @@ class Riffusion:
     iterations: int = 64
     """Of the Griffin-Lim algorithm that finds the phases."""
 
-    accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True)
+    accepts: ClassVar[Accepts] = Accepts(
+        sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True, holds=True
+    )
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2, "bands": 64}
 
     def __post_init__(self) -> None:
@@ -172,7 +174,8 @@ class Riffusion:
 
     def _way(self, heard: Shown) -> str:
         """The conditioning; where nothing is known there is none."""
-        return self.conditioning if bool(heard.kept.any()) else "plain"
+        known = bool(heard.kept.any()) or (heard.held is not None and bool(heard.held.any()))
+        return self.conditioning if known else "plain"
 
     def _walk(self, heard: Shown) -> Walk:
         way = self._way(heard)
@@ -192,10 +195,13 @@ class Riffusion:
             sigmas = sigmas[first_level(sigmas, self.strength) :]
             start, spread = heard.guide, float(sigmas[0])
         prior, told = self._prior(model, heard)
+        conditioner = walk.conditioner
+        if heard.held is not None and self.preset == "published" and isinstance(conditioner, Replacement):
+            conditioner = Replacement(fixed=begin)
         z = sample(
             prior,
-            walk.conditioner,
-            Masked(heard.latents, heard.kept),
+            conditioner,
+            heard.observed,
             sigmas,
             walk.step,
             start=start + spread * begin,
