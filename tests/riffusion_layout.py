@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from caesura.networks.checkpoints import part_of, untrained
+from riffusion_cases import entries
 
 ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 SCHEDULER = {
@@ -27,8 +28,9 @@ def vae() -> Any:
     )
 
 
-def unet() -> Any:
+def unet(channels: int = 4) -> Any:
     return part_of("diffusers", "UNet2DConditionModel")(
+        in_channels=channels,
         sample_size=32,
         block_out_channels=(8, 8, 16, 16),
         layers_per_block=2,
@@ -36,6 +38,27 @@ def unet() -> Any:
         attention_head_dim=4,
         cross_attention_dim=16,
     )
+
+
+def controlnet(base: Any) -> Any:
+    """A control network of a U-Net; the convolutions that are zero before training are random."""
+    made = part_of("diffusers", "ControlNetModel").from_unet(base, conditioning_embedding_out_channels=(4, 4, 8, 8))
+    for part in (made.controlnet_down_blocks, made.controlnet_mid_block, made.controlnet_cond_embedding.conv_out):
+        for weight in part.parameters():
+            torch.nn.init.normal_(weight, std=0.2)
+    return made
+
+
+def original(network: Any, path: Path) -> dict[str, torch.Tensor]:
+    """Save a control network as its authors did, who show it pictures from 0 to 255, among the rest of a model."""
+    keys = dict(entries()["controlnet_key_map"]["expected"]["key_map_ldm_to_diffusers"])
+    current = network.state_dict()
+    weights = {f"control_model.{old}": current[new].clone() for old, new in keys.items() if new in current}
+    assert len(weights) == len(current)
+    weights["control_model.input_hint_block.0.weight"] /= 255.0
+    weights["model.diffusion_model.out.2.bias"] = torch.zeros(4)
+    torch.save({"epoch": 8, "global_step": 20_000, "state_dict": weights}, path)
+    return weights
 
 
 def text() -> Any:
@@ -46,9 +69,13 @@ def text() -> Any:
     return part_of("transformers", "CLIPTextModel")(settings)
 
 
-def riffusion(folder: Path, *, old: bool = False) -> dict[str, Any]:
-    """Save a checkpoint; `old` as the versions did that wrote the published one: torch files, names of before."""
-    parts = {name: untrained(build) for name, build in (("vae", vae), ("unet", unet), ("text_encoder", text))}
+def riffusion(folder: Path, *, old: bool = False, channels: int = 4) -> dict[str, Any]:
+    """Save a checkpoint; `old` as the versions did that wrote the published one: torch files, names of before.
+
+    With eight channels it is one of Riff-P2P, with what lies beside it.
+    """
+    builds = (("vae", vae), ("unet", lambda: unet(channels)), ("text_encoder", text))
+    parts = {name: untrained(build) for name, build in builds}
     for name, part in parts.items():
         part.save_pretrained(folder / name)
     _tokenizer(folder / "tokenizer")
@@ -57,8 +84,11 @@ def riffusion(folder: Path, *, old: bool = False) -> dict[str, Any]:
     index = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.4.0"}
     (folder / "model_index.json").write_text(json.dumps(index))
     # What is not needed must not be touched: neither of these can be read.
-    for name in ("safety_checker/pytorch_model.bin", "unet_traced/unet_traced.pt", "riffusion-model-v1.ckpt"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    others = ["safety_checker/pytorch_model.bin", "unet_traced/unet_traced.pt", "riffusion-model-v1.ckpt"]
+    if channels == 8:
+        others = ["checkpoint-300000/unet/diffusion_pytorch_model.bin", "checkpoint-300000/scaler.pt", "logs/events"]
+    for name in others:
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         (folder / name).write_bytes(b"no tensors")
     if old:
         _as_before(folder, parts)

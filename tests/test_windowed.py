@@ -51,6 +51,19 @@ def test_windows_are_told_by_where_they_are() -> None:
     assert told == [(0.0, 7), (0.25, 7), (0.5, 7), (0.75, 7), (1.0, 7)]
 
 
+def test_windows_are_told_their_own_part_of_what_runs_along() -> None:
+    x = torch.arange(150.0)[None]
+    fine = torch.arange(1200.0)[None] / 8.0
+
+    def comparing(part: torch.Tensor, sigma: float, same: torch.Tensor, finer: torch.Tensor) -> torch.Tensor:
+        torch.testing.assert_close(same, part)
+        torch.testing.assert_close(finer[..., ::8], part)
+        return part
+
+    Windowed(comparing, 64, 32, along={"same": 1, "finer": 8})(x, 1.0, same=x, finer=fine)
+    Windowed(comparing, 200, 32, along={"same": 1, "finer": 8})(x, 1.0, same=x, finer=fine)
+
+
 def test_long_draws_have_no_joints() -> None:
     """With a correlated prior the increments at the windows' edges are those of everywhere else."""
     n, long = 32, 128

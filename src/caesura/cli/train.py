@@ -116,6 +116,9 @@ def train(
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of each process.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    base: Annotated[
+        str, typer.Option(metavar="NAME", help="Weights to begin from, for recipes that build on others.")
+    ] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     export: Annotated[
         Path | None,
@@ -137,7 +140,7 @@ def train(
     _set_threads(threads)
     run = module.Run(
         data=data, out=out, layout=_layout(layout), seed=seed, steps=-1 if steps is None else steps, minutes=minutes,
-        devices=devices, accelerator=accelerator, precision=precision, resume=resume, progress=not quiet,
+        devices=devices, accelerator=accelerator, precision=precision, resume=resume, progress=not quiet, base=base,
     )  # fmt: skip
     restorer = module.train(module.PRESETS[preset], run)
     if not quiet:

@@ -23,6 +23,7 @@ __all__ = [
     "FromVelocity",
     "Gaussian",
     "Guided",
+    "Instructed",
     "Karras",
     "Linear",
     "Masked",
@@ -55,7 +56,7 @@ from caesura.diffusion.conditioners import (
     Replacement,
     Unconstrained,
 )
-from caesura.diffusion.denoisers import Denoiser, FromEpsilon, FromVelocity, Gaussian, Guided, Karras
+from caesura.diffusion.denoisers import Denoiser, FromEpsilon, FromVelocity, Gaussian, Guided, Instructed, Karras
 from caesura.diffusion.estimate import Estimate
 from caesura.diffusion.moments import MomentMatching
 from caesura.diffusion.multiplier import Multiplier

@@ -5,6 +5,7 @@
     FromVelocity:  D = x / (1 + sigma^2) - sigma / sqrt(1 + sigma^2) F(x / sqrt(1 + sigma^2), t)
     Gaussian:      D = m + C (C + sigma^2 I)^-1 (x - m)
     Guided:        D = D_u + w (D_c - D_u)
+    Instructed:    D = D_u + w_i (D_i - D_u) + w_t (D_ti - D_i)
 
 where c_skip = s^2 / (sigma^2 + s^2), c_out = sigma s / sqrt(sigma^2 + s^2), c_in = 1 / sqrt(sigma^2 + s^2), s is the
 standard deviation of the data, and t is the index of the level sigma^2 = (1 - abar_t) / abar_t.
@@ -13,11 +14,12 @@ References:
     T. Karras et al., "Elucidating the design space of diffusion-based generative models", NeurIPS 2022.
     T. Salimans, J. Ho, "Progressive distillation for fast sampling of diffusion models", ICLR 2022.
     J. Ho, T. Salimans, "Classifier-free diffusion guidance", 2022.
+    T. Brooks, A. Holynski, A. A. Efros, "InstructPix2Pix: learning to follow image editing instructions", CVPR 2023.
 """
 
 from __future__ import annotations
 
-__all__ = ["Denoiser", "FromEpsilon", "FromVelocity", "Gaussian", "Guided", "Karras", "per_item"]
+__all__ = ["Denoiser", "FromEpsilon", "FromVelocity", "Gaussian", "Guided", "Instructed", "Karras", "per_item"]
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -126,6 +128,35 @@ class Guided:
             return told
         untold = self.prior(x, sigma, **{**cond, **self.without})
         return untold + self.scale * (told - untold)
+
+
+@dataclass(frozen=True, eq=False)
+class Instructed:
+    """Guidance by a text and by what it is about, each with a scale of its own."""
+
+    prior: Denoiser
+    """Called with both, without the text, and with neither."""
+    scale: float
+    """w_t: how strongly the text is followed."""
+    image_scale: float
+    """w_i: how strongly what it is about is kept to."""
+    untold: Mapping[str, Any]
+    """Conditions that stand for no text; they replace those of the same name."""
+    unseen: Mapping[str, Any]
+    """Conditions that stand for no image."""
+
+    def __call__(self, x: Tensor, sigma: Tensor | float, **cond: Any) -> Tensor:
+        """See `Denoiser`; an answer that the scales leave out is not asked for."""
+        branches: tuple[tuple[float, Mapping[str, Any]], ...] = (
+            (self.scale, {}),
+            (self.image_scale - self.scale, self.untold),
+            (1.0 - self.image_scale, {**self.untold, **self.unseen}),
+        )
+        total = torch.zeros_like(x)
+        for weight, without in branches:
+            if weight:
+                total = total + weight * self.prior(x, sigma, **{**cond, **without})
+        return total
 
 
 @dataclass(frozen=True, eq=False)

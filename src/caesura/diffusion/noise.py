@@ -9,8 +9,9 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Noise", "Seeded", "from_rng"]
+__all__ = ["Noise", "Seeded", "Shared", "from_rng"]
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -33,6 +34,29 @@ class Seeded:
             raise ValueError(f"a batch of {len(like)} items needs as many seeds, got {len(self.generators)}")
         draws = [torch.randn(like.shape[1:], generator=g, dtype=torch.float32) for g in self.generators]
         return torch.stack(draws).to(device=like.device, dtype=like.dtype)
+
+
+class Shared(Seeded):
+    """Noise that all items share, or a part of it.
+
+    Args:
+        items: of the batch.
+        rng: where the seeds come from.
+        width: how different the items are: 0 the same, 1 unrelated.
+    """
+
+    def __init__(self, items: int, rng: np.random.Generator, width: float) -> None:
+        shared, *own = (int(rng.integers(2**63)) for _ in range(items + 1))
+        super().__init__([shared] * items)
+        self.width, self.own = width, Seeded(own)
+
+    def __call__(self, like: Tensor) -> Tensor:
+        """See `Seeded`."""
+        common = super().__call__(like)
+        if not self.width:
+            return common
+        angle = 0.5 * math.pi * self.width
+        return math.cos(angle) * common + math.sin(angle) * self.own(like)
 
 
 def from_rng(rngs: Sequence[np.random.Generator]) -> Seeded:

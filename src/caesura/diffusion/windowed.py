@@ -15,7 +15,7 @@ from __future__ import annotations
 __all__ = ["Windowed", "blended", "starts"]
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -36,6 +36,8 @@ class Windowed:
     """From window to window, at most the width."""
     told: Callable[[float], Mapping[str, Any]] | None = None
     """What a window is told besides, by where its middle is: 0 at the first window's, 1 at the last one's."""
+    along: Mapping[str, int] = field(default_factory=dict)
+    """Conditions that run along with the signal, (..., length times this); a window is told its own part of them."""
 
     def __call__(self, x: Tensor, sigma: Tensor | float, **cond: Any) -> Tensor:
         """See `Denoiser`."""
@@ -44,7 +46,9 @@ class Windowed:
         def denoised(part: Tensor, number: int) -> Tensor:
             place = number / (len(places) - 1) if len(places) > 1 else 0.0
             more = {} if self.told is None else self.told(place)
-            return self.prior(part, sigma, **{**cond, **more})
+            first, last = places[number], places[number] + part.shape[-1]
+            beside = {name: cond[name][..., times * first : times * last] for name, times in self.along.items()}
+            return self.prior(part, sigma, **{**cond, **beside, **more})
 
         return blended(x, self.width, self.hop, denoised)
 

@@ -57,7 +57,7 @@ from caesura.diffusion import (
     sample,
 )
 from caesura.diffusion.interpolation import slerp
-from caesura.diffusion.noise import Seeded
+from caesura.diffusion.noise import Seeded, Shared
 from caesura.diffusion.windowed import Windowed
 from caesura.methods._pictures import Shown, filled, shown
 from caesura.methods._walks import PRESETS, Walk
@@ -188,7 +188,7 @@ class Riffusion:
         """Latents, and how often the prior was asked."""
         walk = self._walk(heard)
         sigmas = walk.sigmas(model.alphas_cumprod, self.steps, offset=OFFSET)
-        noise = _Noise(len(heard.latents), rng, self.width)
+        noise = Shared(len(heard.latents), rng, self.width)
         begin = self._noise(heard, noise)
         start, spread = torch.zeros_like(heard.latents), math.hypot(1.0, float(sigmas[0]))
         if heard.guide is not None:
@@ -236,30 +236,13 @@ class Riffusion:
         like = heard.latents
         if self.towards_seed is None and not self.towards:
             return noise(like)
-        other = _Noise(len(like), np.random.default_rng((self.towards_seed or 0, heard.problem.start)), self.width)
+        other = Shared(len(like), np.random.default_rng((self.towards_seed or 0, heard.problem.start)), self.width)
         one = like[..., : min(WINDOW, like.shape[-1])]
         a, b = noise(one), other(one)
         count = math.ceil(like.shape[-1] / WINDOW)
         places = [self._share(k / (count - 1) if count > 1 else 0.0) for k in range(count)]
         parts = [a if self.towards_seed is None else slerp(t, a, b) for t in places]
         return torch.cat(parts, dim=-1)[..., : like.shape[-1]]
-
-
-class _Noise(Seeded):
-    """Noise that all channels share, or a part of it."""
-
-    def __init__(self, items: int, rng: np.random.Generator, width: float) -> None:
-        shared, *own = (int(rng.integers(2**63)) for _ in range(items + 1))
-        super().__init__([shared] * items)
-        self.width, self.own = width, Seeded(own)
-
-    def __call__(self, like: Tensor) -> Tensor:
-        """See `Seeded`."""
-        common = super().__call__(like)
-        if not self.width:
-            return common
-        angle = 0.5 * math.pi * self.width
-        return math.cos(angle) * common + math.sin(angle) * self.own(like)
 
 
 def first_level(sigmas: Tensor, strength: float) -> int:

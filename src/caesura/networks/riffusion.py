@@ -12,7 +12,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["BETAS", "PUBLISHED", "PictureModel", "open_riffusion"]
+__all__ = ["BETAS", "CHANNELS", "PUBLISHED", "PictureModel", "open_riffusion", "opened", "tiny"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ from caesura.networks.prompts import blocks_of, tokens_of, weighted
 
 PUBLISHED = published("riffusion")
 BETAS = (0.00085, 0.012)
+CHANNELS = 4  # of the latents
 SCALE = 0.18215  # of the latents, where an old configuration does not say it
 PREFIX = "text_model."  # of the text encoder's tensors before version 5 of transformers
 
@@ -67,10 +68,16 @@ class PictureModel:
         )
 
     @property
+    def seeing(self) -> bool:
+        """Whether the U-Net is told a picture besides the text, as latents `image` in further channels."""
+        config: Any = self.unet.config
+        return int(config.in_channels) == 2 * CHANNELS
+
+    @property
     def prior(self) -> Denoiser:
         """E[x0 | x] of latents (batch, 4, rows, columns)."""
         made = FromVelocity if self.velocity else FromEpsilon
-        return made(partial(predicted, self.unet), self.alphas_cumprod)
+        return made(partial(_seen if self.seeing else predicted, self.unet), self.alphas_cumprod)
 
     @property
     def place(self) -> torch.device:
@@ -105,15 +112,36 @@ def open_riffusion(weights: str) -> PictureModel:
         MissingWeights: they are not on this machine.
         ValueError: there are none of that name, or they do not fit.
     """
-    if weights == "tiny":
-        vae, unet, text = (untrained(build) for build in (_tiny_vae, _tiny_unet, _tiny_text))
-        return _placed(PictureModel(vae, unet, text, _bytes, (257, 256), 1.0, scaled_linear(*BETAS)))
-    folder = folder_of(weights, PUBLISHED)
+    model = tiny() if weights == "tiny" else opened(folder_of(weights, PUBLISHED))
+    if model.seeing:
+        raise ValueError(f"weights='{weights}' are told a picture besides the text: take the method riff_p2p for them")
+    return model
+
+
+def opened(folder: Path) -> PictureModel:
+    """The model in a folder in diffusers' layout.
+
+    Raises:
+        MissingWeights: a part is not there.
+        ValueError: a part does not fit.
+    """
     vae, unet = _vae(folder / "vae"), _unet(folder / "unet")
     levels, velocity = _levels(read_json(folder / "scheduler" / "scheduler_config.json"), folder)
     tokenize, ends = _tokenizer(folder / "tokenizer")
     scale = float(vae.config.get("scaling_factor", SCALE))
     return _placed(PictureModel(vae, unet, _text(folder / "text_encoder"), tokenize, ends, scale, levels, velocity))
+
+
+def tiny(channels: int = CHANNELS) -> PictureModel:
+    """A small model with random weights, whose U-Net takes so many channels."""
+    vae, unet, text = untrained(_tiny_vae), untrained(partial(_tiny_unet, channels)), untrained(_tiny_text)
+    return _placed(PictureModel(vae, unet, text, _bytes, (257, 256), 1.0, scaled_linear(*BETAS)))
+
+
+def _seen(unet: Any, x: Tensor, t: Tensor, *, image: Tensor, **told: Tensor) -> Tensor:
+    """What the U-Net makes of latents beside those of a picture, (batch or 1, 4, rows or 1, columns or 1)."""
+    beside = image.expand(len(x), -1, *x.shape[2:])
+    return predicted(unet, torch.cat([x, beside], dim=1), t, **told)
 
 
 def _vae(folder: Path) -> Any:
@@ -177,8 +205,9 @@ def _tiny_vae() -> Any:
     )
 
 
-def _tiny_unet() -> Any:
+def _tiny_unet(channels: int) -> Any:
     return part_of("diffusers", "UNet2DConditionModel")(
+        in_channels=channels,
         block_out_channels=(8, 8, 16, 16),
         layers_per_block=1,
         norm_num_groups=4,

@@ -55,6 +55,8 @@ class Run:
     resume: bool = False
     """Go on from the last checkpoint in `out`."""
     progress: bool = True
+    base: str = ""
+    """Weights to begin from, for recipes that need some: a card's name, a file, or what the recipe says."""
 
 
 def fit(learner: Learner, run: Run, callbacks: Sequence[Callback] = ()) -> None:
