@@ -10,18 +10,12 @@ from __future__ import annotations
 
 __all__ = [
     "can_generate",
-<<<<<<< HEAD
     "can_hold",
-=======
->>>>>>> h1
     "can_vary",
     "continued",
     "generate",
     "own_rate",
-<<<<<<< HEAD
-=======
     "piece_seed",
->>>>>>> h1
     "pieces",
     "varied",
     "without_limit",
@@ -38,13 +32,8 @@ from numpy.typing import NDArray
 from caesura.inpainter import Inpainter, Progress, Unsupported, name_of, silent
 from caesura.joints import joined
 from caesura.methods import names
-<<<<<<< HEAD
-from caesura.methods._describe import describe
-from caesura.problem import Hold, Problem, Region
-=======
 from caesura.methods._describe import Description, describe
-from caesura.problem import Problem, Region
->>>>>>> h1
+from caesura.problem import Hold, Problem, Region
 from caesura.restoration import Fill, Restored, restore
 from caesura.seam import seam_score
 

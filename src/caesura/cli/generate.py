@@ -5,11 +5,14 @@ from __future__ import annotations
 __all__ = ["continue_", "generate", "vary"]
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from caesura.cli import options
+
+if TYPE_CHECKING:
+    from caesura.problem import Hold
 
 RATES = (4000, 384_000)  # hertz
 MOST_CHANNELS = 8  # of a new sound: what FLAC holds
@@ -138,9 +141,21 @@ def vary(
     inpainter = built(method, setting or (), {} if strength is None else {"strength": strength})
     with incoming(_alone(source, targets)) as path:
         form, suffix = _format(path, targets[0], output_format)
-        regions = [label.region for label in where.labels(path, lambda fraction: None)]
-        make = play_again(path, inpainter, regions, guide=guide, mask=mask, text=text, output_format=form, force=force)
+        regions = _painted(path, mask) or [label.region for label in where.labels(path, lambda fraction: None)]
+        make = play_again(path, inpainter, regions, guide=guide, text=text, output_format=form, force=force)
         return each_candidate(targets, seed, make, suffix=suffix, quiet=quiet)
+
+
+def _painted(source: Path, mask: Path | None) -> Hold | None:
+    """What a mask says of a recording."""
+    if mask is None:
+        return None
+    from caesura.audio import open_audio
+    from caesura.cli.files import required
+    from caesura.codecs.image_files import read_mask
+
+    with open_audio(source) as reader:
+        return read_mask(required(mask), reader.info.frames)
 
 
 def _alone(source: str, targets: list[Path]) -> Path:

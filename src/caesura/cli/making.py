@@ -13,12 +13,10 @@ from caesura.cli.quantities import moment
 from caesura.cli.terminal import progress_bar, say
 
 if TYPE_CHECKING:
-    from caesura.audio import Info
-    from caesura.inpainter import Accepts, Inpainter, Progress
-    from caesura.region import Region
+    from caesura.inpainter import Inpainter, Progress
+    from caesura.problem import Hold, Region
 
 LONGEST = 600.0  # seconds that are made at once; they are held in memory
-SPARE = 1.0  # seconds of a recording that are read beyond what the method makes use of
 
 Make = Callable[[int, Path, "Progress"], str]
 """Makes one candidate, from its seed and the file it goes to, and says what it is."""
@@ -70,14 +68,11 @@ def each_candidate(targets: Sequence[Path], seed: int, make: Make, *, suffix: st
 
 def make_alone(inpainter: Inpainter, samples: int, rate: int, *, channels: int, text: str, force: bool) -> Make:
     """Sounds from nothing."""
-    from caesura.audio import Audio, write
-    from caesura.generation import generate
+    from caesura.making import Wish, generate_file
 
     def make(seed: int, target: Path, progress: Progress) -> str:
-        x = generate(
-            inpainter, samples, sample_rate=rate, channels=channels, text=text, seed=seed, progress=progress
-        )  # fmt: skip
-        done = write(target, Audio(x, rate), force=force)
+        wish = Wish(inpainter, text, seed)
+        done = generate_file(wish, target, samples, rate, channels=channels, force=force, progress=progress)
         return f"{samples / rate:.6g} s at {rate} Hz" + _held(done.clipped)
 
     return make
@@ -87,17 +82,18 @@ def go_on(
     source: Path, inpainter: Inpainter, duration: str, *, text: str, output_format: str | None, force: bool
 ) -> Make:
     """A recording and more."""
-    from caesura.audio import append, open_audio
-    from caesura.generation import continued
+    from caesura.audio import open_audio
+    from caesura.making import Wish, continue_file
 
     with open_audio(source) as reader:
         info = reader.info
-        samples = length(duration, "--duration", info.sample_rate)
-        end = reader.read(max(info.frames - _heard(inpainter.accepts, info), 0), info.frames)
+    samples = length(duration, "--duration", info.sample_rate)
 
     def make(seed: int, target: Path, progress: Progress) -> str:
-        longer = continued(end, samples, info.sample_rate, inpainter, text=text, seed=seed, progress=progress)
-        done = append(source, target, longer[:, end.shape[1] :], force=force, output_format=output_format)
+        wish = Wish(inpainter, text, seed)
+        done = continue_file(
+            wish, source, target, samples, output_format=output_format, force=force, progress=progress
+        )  # fmt: skip
         said = f"{samples / info.sample_rate:.6g} s added from {info.duration:.6g} s on" + _held(done.clipped)
         return said + (f" ({done.note})" if done.note else "")
 
@@ -107,55 +103,35 @@ def go_on(
 def play_again(
     source: Path,
     inpainter: Inpainter,
-    regions: Sequence[Region],
+    regions: Sequence[Region] | Hold,
     *,
     guide: Path | None,
-    mask: Path | None,
     text: str,
     output_format: str | None,
     force: bool,
 ) -> Make:
     """A recording with regions varied, or what a mask leaves free; where there is neither, all of it."""
-    from caesura.audio import Patch, read, resample, splice
-    from caesura.codecs.image_files import read_mask
-    from caesura.generation import varied
-    from caesura.problem import Region, gaps_of
-    from caesura.verify import verify
+    from caesura.audio import open_audio
+    from caesura.making import Wish, vary_file
+    from caesura.problem import Hold, Region, gaps_of
 
-    audio = read(source)
-    x, rate = audio.samples, audio.sample_rate
-    hold = None if mask is None else read_mask(required(mask), x.shape[1])
-    wanted = hold.regions(x.shape[1]) if hold else regions or [Region(0, x.shape[1])]
-    gaps = gaps_of((Region(region.start, region.stop, channel=region.channel) for region in wanted), len(x))
-    model = None
-    if guide is not None:
-        other = read(required(guide))
-        model = resample(other.samples, other.sample_rate, rate)
+    with open_audio(source) as reader:
+        info = reader.info
+    model = None if guide is None else required(guide)
+    spans = regions.regions(info.frames) if isinstance(regions, Hold) else regions
+    gaps = gaps_of((Region(r.start, r.stop, channel=r.channel) for r in spans), info.channels)
+    samples = sum(gap.length for gap in gaps) if spans else info.frames
 
     def make(seed: int, target: Path, progress: Progress) -> str:
-        done = varied(x, wanted, rate, inpainter, guide=model, hold=hold, text=text, seed=seed, progress=progress)
-        patches = [
-            Patch(gap.start, done.samples[_rows(gap), gap.start : gap.stop], gap.channel) for gap in gaps
-        ]  # fmt: skip
-        spliced = splice(source, target, patches, force=force, output_format=output_format)
-        outside = verify(source, spliced.path, gaps).changed_outside
-        if outside:
-            raise ValueError(f"{outside} samples outside the regions changed: do not use {target}")
-        said = f"{sum(gap.length for gap in gaps) / rate:.6g} s varied" + _held(spliced.clipped)
-        return said + (f" ({spliced.note})" if spliced.note else "")
+        wish = Wish(inpainter, text, seed)
+        done = vary_file(
+            wish, source, target, regions,
+            guide=model, output_format=output_format, force=force, progress=progress,
+        )  # fmt: skip
+        said = f"{samples / info.sample_rate:.6g} s varied" + _held(done.clipped)
+        return said + (f" ({done.note})" if done.note else "")
 
     return make
-
-
-def _rows(region: Region) -> slice:
-    return slice(None) if region.channel is None else slice(region.channel, region.channel + 1)
-
-
-def _heard(accepts: Accepts, info: Info) -> int:
-    """Frames at the end of a recording that can make a difference to what follows."""
-    if accepts.context is None and accepts.window is None:
-        return info.frames
-    return round((max(accepts.context or 0.0, accepts.window or 0.0) + SPARE) * info.sample_rate)
 
 
 def _held(clipped: int) -> str:
