@@ -30,7 +30,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.codecs.image import SpectrogramImage
+from caesura.codecs.image import Pixels, SpectrogramImage
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
 from caesura.problem import Problem
 from caesura.progression import shaped
@@ -43,7 +43,7 @@ except ImportError:
 
 from torch import Tensor
 
-from caesura.codecs.image_latents import Colours
+from caesura.codecs.image_latents import FOLD, Colours, ImageLatents
 from caesura.diffusion import (
     Ancestral,
     Denoiser,
@@ -149,12 +149,7 @@ class Riffusion:
         self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
     ) -> NDArray[np.float64]:
         """See `caesura.inpainter.Inpainter`."""
-        model = open_riffusion(self.weights)
-        image = SpectrogramImage(bands=self.bands, low=0 if self.high == 10_000 else 10, high=self.high)
-        codec = model.codec(image)
-        colours: Colours = "colour" if self.stereo == "colour" and problem.channels == 2 else "grey"
-        least = image.frames(round(self.duration * image.sample_rate))
-        heard = shown(problem, codec, least=least, sees=self.known, colours=colours, place=model.place)
+        model, codec, heard = self._heard(problem)
         found = []
         for k in range(self.candidates):
 
@@ -171,6 +166,38 @@ class Riffusion:
             else:
                 note(Note(region, parameters={"conditioning": self._way(heard), "evaluations": evaluations}))
         return min(found, key=lambda fill: _conspicuous(problem, fill))
+
+    def after(
+        self, problem: Problem, pixels: Pixels, *, rng: np.random.Generator, progress: Progress = silent
+    ) -> NDArray[np.float64]:
+        """A sound (channels, samples) that varies a picture, as the published program does with its seed images.
+
+        Args:
+            problem: what is asked for; of its guide, which it needs, the level is taken.
+            pixels: (bands, columns, 3); wider than the sound it is cut, narrower its last column goes on.
+            rng: as in a call.
+            progress: as in a call.
+        """
+        if pixels.shape[0] != self.bands or problem.guide is None:
+            raise ValueError(
+                f"a picture of {pixels.shape[0]} rows: {self.bands} are drawn, and at the level of a guide"
+            )
+        model, codec, heard = self._heard(problem)
+        columns = FOLD * heard.latents.shape[-1]
+        wide = np.pad(pixels[:, :columns], ((0, 0), (0, max(columns - pixels.shape[1], 0)), (0, 0)), mode="edge")
+        picture = torch.from_numpy(np.moveaxis(wide / 127.5 - 1.0, -1, 0)).float()[None].to(model.place)
+        guide = codec.encode(picture).expand_as(heard.latents)
+        z, _ = self._drawn(model, dataclasses.replace(heard, guide=guide), rng, progress)
+        return filled(heard, codec, z, rng, self.iterations)
+
+    def _heard(self, problem: Problem) -> tuple[PictureModel, ImageLatents, Shown]:
+        """The model, its codec, and a problem as it sees it."""
+        model = open_riffusion(self.weights)
+        image = SpectrogramImage(bands=self.bands, low=0 if self.high == 10_000 else 10, high=self.high)
+        codec = model.codec(image)
+        colours: Colours = "colour" if self.stereo == "colour" and problem.channels == 2 else "grey"
+        least = image.frames(round(self.duration * image.sample_rate))
+        return model, codec, shown(problem, codec, least=least, sees=self.known, colours=colours, place=model.place)
 
     def _way(self, heard: Shown) -> str:
         """The conditioning; where nothing is known there is none."""
