@@ -89,6 +89,7 @@ WITH_TORCH = (
     "methods/notono.py",
     "methods/_backing.py",
     "methods/_pictures.py",
+    "methods/riff_cnet.py",
     "methods/riff_p2p.py",
     "methods/riffusion.py",
     "methods/tango.py",

@@ -1,14 +1,16 @@
 """Sounds made from files into files: alone, past the end of a recording, or after the model of one.
 
     generate_file: nothing -> target,   continue_file: source -> source and more,   vary_file: regions of source anew
+    add_file: source -> source + stem
 
 What is copied stays as it is, bit for bit; a target is there whole or not at all.
 """
 
 from __future__ import annotations
 
-__all__ = ["Wish", "continue_file", "generate_file", "vary_file"]
+__all__ = ["Laid", "Wish", "add_file", "continue_file", "generate_file", "vary_file"]
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.addition import added
 from caesura.audio import Audio, Info, Patch, Spliced, Written, append, open_audio, read, resample, splice, write
+from caesura.audio.pcm import codec_for
+from caesura.audio.targets import choose_for
 from caesura.generation import continued, generate, varied
 from caesura.inpainter import Accepts, Inpainter, Progress, silent
 from caesura.problem import Hold, Region, gaps_of
+from caesura.stem import write_stem
 from caesura.verify import verify
 
 SPARE = 1.0  # seconds of a recording that are read beyond what a method makes use of
@@ -142,6 +148,58 @@ def vary_file(
     if outside:
         raise ValueError(f"{outside} samples outside the regions changed: do not use {target}")
     return spliced
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A stem that was put over a recording."""
+
+    written: Written
+    """The mix."""
+    level: float | None
+    """Decibels of the stem over the recording, root mean square; None where one of them is silent."""
+    turned_down: float
+    """Decibels that the stem was turned down by at most, so that the mix stays within full scale."""
+    share: float
+    """Share of the time at which it was."""
+
+
+def add_file(
+    wish: Wish,
+    source: Path,
+    target: Path,
+    *,
+    stem: Path | None = None,
+    output_format: str | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Laid:
+    """Write a recording with something new over it; see `caesura.addition.added`.
+
+    Args:
+        wish: what.
+        source: the recording.
+        target: where the mix goes.
+        stem: where what was added goes, as the difference of the two files; see `caesura.stem.write_stem`.
+        output_format: see `caesura.audio.splice`.
+        force: overwrite existing files.
+        progress: called with the fraction done.
+    """
+    with open_audio(source) as reader:
+        subtype = choose_for(target, reader.info, output_format).subtype
+    bits = codec_for(subtype).bits if subtype.startswith("PCM") else math.inf
+    audio = read(source)
+    x = np.nan_to_num(audio.samples)
+    done = added(
+        x, audio.sample_rate, wish.inpainter,
+        text=wish.text, seed=wish.seed, full=1.0 - 2.0 ** (1 - bits), progress=progress,
+    )  # fmt: skip
+    spliced = splice(source, target, [Patch(0, done.mix)], force=force, output_format=output_format)
+    if stem is not None:
+        write_stem(source, spliced.path, stem, force=force)
+    power = [float(np.mean(part**2)) for part in (done.stem, x)]
+    level = 10.0 * math.log10(power[0] / power[1]) if all(power) else None
+    return Laid(spliced, level, done.turned_down, done.share)
 
 
 def _model(path: Path, rate: int) -> NDArray[np.float64]:

@@ -1,9 +1,10 @@
-"""What `generate`, `continue` and `vary` do with a method and files: make, write, and say in a line what was made."""
+"""What `generate`, `continue`, `vary` and `add` do with a method and files: make, write, and say what was made."""
 
 from __future__ import annotations
 
-__all__ = ["Make", "each_candidate", "go_on", "length", "make_alone", "play_again", "where_to"]
+__all__ = ["Make", "add_over", "each_candidate", "go_on", "length", "make_alone", "play_again", "where_to"]
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,6 +133,43 @@ def play_again(
         return said + (f" ({done.note})" if done.note else "")
 
     return make
+
+
+def add_over(
+    source: Path, inpainter: Inpainter, stems: Sequence[Path], *, text: str, output_format: str | None, force: bool
+) -> Make:
+    """A recording with something new over it; the candidates' stems go to the files of `stems`, where there are any."""
+    from caesura.audio import open_audio
+    from caesura.making import Wish, add_file
+
+    with open_audio(source) as reader:
+        seconds = reader.info.duration
+    if seconds > LONGEST:
+        raise ValueError(f"{source} has {seconds:.6g} s: up to {LONGEST:g} s can be added to at once")
+    left = iter(stems)
+
+    def make(seed: int, target: Path, progress: Progress) -> str:
+        stem = next(left, None)
+        done = add_file(
+            Wish(inpainter, text, seed), source, target,
+            stem=stem, output_format=output_format, force=force, progress=progress,
+        )  # fmt: skip
+        said = f"{seconds:.6g} s, " + _over(done.level, done.turned_down, done.share) + _held(done.written.clipped)
+        said += f", stem in {stem}" if stem else ""
+        return said + (f" ({done.written.note})" if done.written.note else "")
+
+    return make
+
+
+def _over(level: float | None, turned_down: float, share: float) -> str:
+    """What became of a stem."""
+    if level is None:
+        return "nothing to compare: the stem or the recording is silent"
+    said = f"the stem {abs(level):.1f} dB {'above' if level > 0.0 else 'below'} the recording"
+    if not share:
+        return said
+    much = "to nothing" if math.isinf(turned_down) else f"by up to {turned_down:.1f} dB"
+    return f"{said}, turned down {much} for {100.0 * share:.2g} % of the time, where there was no room for it"
 
 
 def _held(clipped: int) -> str:
