@@ -37,6 +37,16 @@ def test_pictures_are_taken(name: str) -> None:
         assert np.abs(found).sum() == pytest.approx(wanted["stats"]["l1"], rel=1e-3)
 
 
+def test_controls_are_squeezed() -> None:
+    for height, width, *wanted in entries()["control_resize_sizes"]["expected"]["height_width_to_height_width"]:
+        assert list(chain.control_size(height, width)) == wanted
+
+
+def test_peaks_are_levelled() -> None:
+    entry = entries()["peak_normalise_int16"]
+    assert chain.peak_levelled(signal(entry["input"]["x"])).tolist() == entry["expected"]["int16"]
+
+
 def test_clips() -> None:
     for case in entries()["clip_starts"]["expected"]["cases"]:
         found = chain.clip_starts(case["start"], case["duration"], case["clip"], case["overlap"])
