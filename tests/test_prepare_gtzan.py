@@ -103,6 +103,7 @@ def test_prompts_and_their_prefix(tmp_path: Path) -> None:
 
 def test_other_ways_to_unpack_it(tmp_path: Path) -> None:
     song(tmp_path)
+    (tmp_path / "genres" / "blues" / "._blues.00000.wav").write_bytes(b"what macOS leaves in archives")
     assert [s.name for s in gtzan(tmp_path / "genres").songs()] == ["blues/blues.00000"]
     for name in ("genres_original", "Data/genres_original"):
         (tmp_path / "other" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -146,3 +147,18 @@ def test_less_than_one_process_is_refused() -> None:
     with pytest.raises(ValueError, match="0 processes do nothing"):
         list(computed(os.path.basename, ["a"], 0))
     assert list(computed(os.path.basename, ["a/b", "c"], 1)) == ["b", "c"]
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "datasets.md"
+SHOWN = [line.strip() for line in PAGE.read_text().splitlines() if line.startswith("    caesura prepare ")]
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_commands_of_the_page_are_understood(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prompts.jsonl").write_text("")
+    monkeypatch.setattr("caesura.data.separation.Demucs.check", lambda self: None)
+    assert main(shlex.split(line)[1:]) == 2
+    assert f"in '{line.split('--source ')[1].split()[0]}'" in capsys.readouterr().err  # only the dataset is missing

@@ -160,6 +160,21 @@ def test_names_are_what_a_listener_says(family: str, program: str, name: str) ->
     assert found.behind == (family == "Piano")
 
 
+# the programs of General MIDI that have one of these names, or that our rule must shorten to one
+PROGRAMS = (
+    "Acoustic Grand Piano", "Bright Acoustic Piano", "Electric Grand Piano", "Honky-tonk Piano", "Electric Piano 1",
+    "Clavinet", "Vibraphone", "Harmonica", "Acoustic Guitar (nylon)", "Electric Guitar (clean)", "Distortion Guitar",
+    "Violin", "Viola", "Cello", "Trumpet", "Trombone", "French Horn", "Soprano Sax", "Alto Sax", "Tenor Sax",
+    "Baritone Sax", "Oboe", "English Horn", "Clarinet", "Piccolo", "Flute", "Recorder",
+)  # fmt: skip
+
+
+def test_every_name_of_a_mode_is_that_of_a_program() -> None:
+    found = {instrument({"inst_class": "x", "midi_program_name": program}).name for program in PROGRAMS}
+    assert len(found) == len(PROGRAMS)
+    assert found == set(MODES[1] or ()) | set(MODES[2] or ())
+
+
 def test_names_that_are_missing_and_lists(tmp_path: Path) -> None:
     assert instrument({"is_drum": True, "midi_program_name": "Flute"}) == Instrument("Drums", "Drums")
     with pytest.raises(ValueError, match="neither inst_class nor midi_program_name"):

@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from caesura.cli import main
+from caesura.data.pairs import manifest_rows
 from caesura.data.separation import Demucs, vocals_and_rest
+from pair_cases import put, tone
 
 pytest.importorskip("demucs")
 
@@ -62,6 +65,14 @@ def test_it_is_what_demucs_itself_gives(tmp_path: Path) -> None:
         parts = apply_model(network, torch.from_numpy(x / scale).float()[None], shifts=0)[0].numpy() * scale
     for k, name in enumerate(SETTINGS["sources"]):
         np.testing.assert_allclose(own[name], parts[k], atol=1e-6)
+
+
+def test_gtzan_goes_through_it(tmp_path: Path) -> None:
+    put(tmp_path / "in" / "genres" / "rock" / "rock.00000.wav", tone(300.0, 0.7, rate=22_050), 22_050, channels=1)
+    folder = str(checkpoint(tmp_path / "checkpoints"))
+    command = ["prepare", "gtzan", str(tmp_path / "out"), "--source", str(tmp_path / "in"), "--checkpoints", folder]
+    assert main([*command, "--columns", "64", "--segments", "1", "--keys", "0,1", "--ratio", "0", "--jobs", "2"]) == 0
+    assert [row["key"] for row in manifest_rows(tmp_path / "out")] == [0, 1]
 
 
 def test_a_mean_is_shared_among_the_stems(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class Gtzan:
             self.separator.check()
         for name in FOLDERS:
             paths = sorted((self.source / name).glob("*/*"))
-            found = {_song(path): path for path in paths if path.suffix.lower() in ENDINGS}
+            found = {_song(path): path for path in paths if path.suffix.lower() in ENDINGS and path.name[0] != "."}
             if found:
                 break
         else:

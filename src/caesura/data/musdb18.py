@@ -72,7 +72,7 @@ class Musdb18:
             path.relative_to(self.source).as_posix().removesuffix(MEDIA): path
             for folder in (self.source, *(self.source / name for name in SPLITS))
             for path in sorted(folder.glob("*"))
-            if path.name.endswith(MEDIA) or (path / f"{self.stem}.wav").is_file()
+            if (path.name.endswith(MEDIA) and path.name[0] != ".") or (path / f"{self.stem}.wav").is_file()
         }
         if not found:
             raise ValueError(f"there is no train/SONG/{self.stem}.wav or train/SONG{MEDIA} in '{self.source}'")

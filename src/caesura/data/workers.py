@@ -10,6 +10,7 @@ __all__ = ["computed"]
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -35,21 +36,25 @@ def computed(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -
     if jobs == 1 or len(tasks) < 2:
         yield from map(work, tasks)
         return
+    others = set(multiprocessing.active_children())
     # A fresh interpreter per process: a fork would copy locked threads of numerical libraries.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=fresh, initializer=_begin) as pool:
-        futures = [pool.submit(work, task) for task in tasks]
         try:
-            for future in as_completed(futures):
+            for future in as_completed([pool.submit(work, task) for task in tasks]):
                 yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()  # it could go on for minutes with what nobody waits for
+            raise
 
 
 def _begin() -> None:
     """One thread for linear algebra; and end with the program, which may be killed without a word."""
     from threadpoolctl import threadpool_limits
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program ends its processes itself
     threadpool_limits(1)
     threading.Thread(target=_follow, daemon=True).start()
 
