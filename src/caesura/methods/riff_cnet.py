@@ -47,7 +47,7 @@ from caesura.diffusion.noise import Shared
 from caesura.diffusion.windowed import Windowed
 from caesura.methods._backing import Backing, backing, drawn, with_stem
 from caesura.methods._walks import Walk
-from caesura.methods.riffusion import HOP, OFFSET, ROWS, STEPS, TRAINED, WINDOW
+from caesura.methods.riffusion import HOP, OFFSET, ROWS, STEPS, WINDOW
 from caesura.networks.controlnet import ControlledModel, open_controlled
 from caesura.networks.riffusion import CHANNELS
 
@@ -86,7 +86,7 @@ class RiffCNET:
     """How strongly the text is followed; 1: as the model itself does."""
     negative: str = ""
     """What should not be heard."""
-    duration: float = TRAINED
+    duration: float = 5.11
     """Seconds that the model draws at least; it was trained on 5.11."""
     width: float = 0.0
     """How different the noise of the channels is: 0 the same, 1 unrelated."""

@@ -41,7 +41,7 @@ from caesura.diffusion.noise import Shared
 from caesura.diffusion.windowed import Windowed
 from caesura.methods._backing import backing, drawn, with_stem
 from caesura.methods._walks import Walk
-from caesura.methods.riffusion import HOP, OFFSET, ROWS, STEPS, TRAINED, WINDOW
+from caesura.methods.riffusion import HOP, OFFSET, ROWS, STEPS, WINDOW
 from caesura.networks.riff_p2p import open_riff_p2p
 from caesura.networks.riffusion import CHANNELS
 
@@ -67,7 +67,7 @@ class RiffP2P:
     """How strongly the backing is kept to; 1.5 to 5 were tried, 1.5 is published."""
     negative: str = ""
     """What should not be heard."""
-    duration: float = TRAINED
+    duration: float = 5.11
     """Seconds that the model draws at least; it was trained on 5.11."""
     headroom: float = 0.0
     """Decibels that the mix may be louder than the backing in one band; the published weights know 0."""
