@@ -15,7 +15,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Slakh2100"]
+__all__ = ["METADATA", "Slakh2100", "read_stems"]
 
 import importlib.util
 import itertools
@@ -103,7 +103,7 @@ class Slakh2100:
 
     def examples(self, song: Song, sample_rate: int, length: int) -> Iterator[Example]:
         """See `Dataset`."""
-        stems = _stems(song.path, sample_rate)
+        stems = read_stems(song.path, sample_rate)
         self._check_tempo(_mix(song.path, stems, sample_rate), sample_rate)
         starts = consecutive(next(iter(stems.values())).size, length, self.overlap)
         if not starts:
@@ -167,7 +167,7 @@ def _said(found: Mapping[str, Path]) -> dict[str, Split]:
     return {name: "test" if line[1] == "test" else "train" for name, line in lines.items() if line}
 
 
-def _stems(path: Path, sample_rate: int) -> dict[Instrument, NDArray[np.float32]]:
+def read_stems(path: Path, sample_rate: int) -> dict[Instrument, NDArray[np.float32]]:
     """What plays, equally long (samples,), in the order of the metadata; stems of one instrument are one."""
     import yaml
 
