@@ -125,7 +125,7 @@ class Riffusion:
     """Of the Griffin-Lim algorithm that finds the phases."""
 
     accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True)
-    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2, "bands": 64}
+    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.63, "iterations": 2, "bands": 64}
 
     def __post_init__(self) -> None:
         for name, least, most in (
