@@ -178,10 +178,10 @@ class Riffusion:
             rng: as in a call.
             progress: as in a call.
         """
-        if pixels.shape[0] != self.bands or problem.guide is None:
-            raise ValueError(
-                f"a picture of {pixels.shape[0]} rows: {self.bands} are drawn, and at the level of a guide"
-            )
+        if pixels.shape[0] != self.bands:
+            raise ValueError(f"a picture of {pixels.shape[0]} rows is not one of bands={self.bands}")
+        if problem.guide is None:
+            raise ValueError("a sound after a picture needs a guide: it has its level")
         model, codec, heard = self._heard(problem)
         columns = FOLD * heard.latents.shape[-1]
         wide = np.pad(pixels[:, :columns], ((0, 0), (0, max(columns - pixels.shape[1], 0)), (0, 0)), mode="edge")
