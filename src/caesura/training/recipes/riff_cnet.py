@@ -3,6 +3,7 @@
     caesura prepare gtzan pairs --source GTZAN
     caesura train riff_cnet --base riffusion/riffusion-model-v1 --preset gpu --data pairs --out run --precision 16-mixed
     caesura train riff_cnet --preset gpu --out run --export mine
+    caesura add song.wav -o mix.wav --method riff_cnet -s control_weights=mine --text "airy female vocal"
 
 The encoder of the U-Net is copied, and its answers go into the decoder through convolutions that are zero at first, so
 training begins with what Riffusion does. The base stays as it is, or with the preset `unlocked` its decoder learns as

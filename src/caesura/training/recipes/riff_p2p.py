@@ -3,7 +3,7 @@
     caesura prepare musdb18 pairs --source MUSDB18
     caesura train riff_p2p --base riffusion/riffusion-model-v1 --preset gpu --data pairs --out run --precision 16-mixed
     caesura train riff_p2p --preset gpu --out run --export mine
-    caesura restore song.wav -o mix.wav --method riff_p2p -s weights=mine --text "add a female vocal pop melody"
+    caesura add song.wav -o mix.wav --method riff_p2p -s weights=mine --text "add a female vocal pop melody"
 
 The four channels that the backing goes into have no weights at first, so training begins with what Riffusion does. Of
 the examples 5 % have no text, 5 % no backing and 5 % neither. Published are 300,000 steps of four pairs.
