@@ -1,102 +1,23 @@
-"""caesura train, prepare: networks of our own, and the sounds they learn from."""
+"""caesura train: networks of our own."""
 
 from __future__ import annotations
 
-__all__ = ["prepare_app", "train"]
+__all__ = ["train"]
 
+import dataclasses
 import importlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
 from caesura.cli import options
-from caesura.cli.terminal import progress_bar, say
+from caesura.cli.quantities import key_values
+from caesura.cli.terminal import say
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-prepare_app = typer.Typer(help="Make training data.", no_args_is_help=True)
-
-
-@prepare_app.callback()
-def _start() -> None:
-    """Make training data."""
-
-
-@prepare_app.command()
-def music(
-    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; what is in it already is kept.")],
-    scores: Annotated[Path, typer.Option(metavar="FOLDER", help="MIDI files.")],
-    hours: Annotated[float, typer.Option(min=0.0, help="Of rendered music.")] = 10.0,
-    rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Sample rate.")] = 44100,
-    mix: Annotated[
-        list[Path] | None, typer.Option(metavar="FOLDER", help="Recordings that join, without its subfolders; repeat.")
-    ] = None,
-    soundfont: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Sound font (.sf2); repeat.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of how the scores are played.")] = 0,
-    quiet: options.Quiet = False,
-) -> int:
-    """Render scores with FluidSynth, each time differently, and mix in recordings.
-
-    Run it again to go on where it was stopped, or with more hours to make more.
-    """
-    from caesura.data.music import prepare
-
-    with progress_bar("prepare", quiet=quiet) as progress:
-        there = prepare(
-            out, scores, hours=hours, sample_rate=rate, seed=seed, mix=mix or (), soundfonts=soundfont or (),
-            progress=progress,
-        )  # fmt: skip
-    if not quiet:
-        say(f"{there:.2f} hours of music at {rate} Hz in {out}")
-    return 0
-
-
-@prepare_app.command()
-def notes(
-    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; what is in it already is kept.")],
-    step: Annotated[int, typer.Option(min=1, metavar="SEMITONES", help="From one pitch to the next.")] = 2,
-    rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Sample rate.")] = 16000,
-    soundfont: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Sound font (.sf2); repeat.")] = None,
-    quiet: options.Quiet = False,
-) -> int:
-    """Render notes of General MIDI instruments with FluidSynth, in NSynth's layout.
-
-    Run it again to go on where it was stopped.
-    """
-    from caesura.data.notes import LOWEST, PITCHES, render_notes
-
-    with progress_bar("prepare", quiet=quiet) as progress:
-        there = render_notes(
-            out, pitches=range(LOWEST, LOWEST + PITCHES, step), soundfonts=soundfont or (), sample_rate=rate,
-            progress=progress,
-        )  # fmt: skip
-    if not quiet:
-        say(f"{there} notes at {rate} Hz in {out}")
-    return 0
-
-
-@prepare_app.command()
-def captions(
-    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; what is in it already is kept.")],
-    count: Annotated[int, typer.Option(min=1, help="Clips of eight seconds in all.")] = 6000,
-    rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Sample rate.")] = 16000,
-    soundfont: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Sound font (.sf2).")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of what is played.")] = 0,
-    quiet: options.Quiet = False,
-) -> int:
-    """Render phrases of instruments with FluidSynth, each with a caption that says what is heard.
-
-    Run it again to go on where it was stopped, or with more clips to make more.
-    """
-    from caesura.data.captions import prepare
-
-    with progress_bar("prepare", quiet=quiet) as progress:
-        there = prepare(out, count=count, sample_rate=rate, seed=seed, soundfonts=soundfont or (), progress=progress)
-    if not quiet:
-        say(f"{there} clips with captions at {rate} Hz in {out}")
-    return 0
 
 
 def train(
@@ -119,6 +40,10 @@ def train(
     base: Annotated[
         str, typer.Option(metavar="NAME", help="Weights to begin from, for recipes that build on others.")
     ] = "",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="KEY=VALUE", help="Part of the preset, such as how.batch=8; repeat."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     export: Annotated[
         Path | None,
@@ -137,20 +62,58 @@ def train(
         return 0
     if data is None:
         raise ValueError("name the folder of the corpus with --data; `caesura prepare` makes one")
+    chosen = _changed(module.PRESETS[preset], key_values(settings or (), "how.batch=8"))
     _set_threads(threads)
     run = module.Run(
         data=data, out=out, layout=_layout(layout), seed=seed, steps=-1 if steps is None else steps, minutes=minutes,
         devices=devices, accelerator=accelerator, precision=precision, resume=resume, progress=not quiet, base=base,
     )  # fmt: skip
-    restorer = module.train(module.PRESETS[preset], run)
+    restorer = module.train(chosen, run)
     if not quiet:
         say(f"{restorer.trainer.global_step} steps; the last checkpoint is {out / module.LAST}")
     return 0
 
 
-def _layout(name: str) -> Any:
-    from typing import get_args
+def _changed(preset: Any, settings: Mapping[str, str]) -> Any:
+    """A preset with other values in it, by the dotted names of what it is made of.
 
+    Raises:
+        ValueError: it has no such part, or the value does not fit.
+    """
+    from caesura.methods import parse
+
+    for key, text in settings.items():
+        parts = _parts(preset)
+        if key not in parts:
+            raise ValueError(f"the preset has no '{key}': choose from {', '.join(parts)}")
+        try:
+            value = parse(text, parts[key])
+        except ValueError:
+            raise ValueError(f"{key}='{text}' does not fit: {_known(parts[key])}") from None
+        preset = _with(preset, key.split("."), value)
+    return preset
+
+
+def _parts(preset: Any, before: str = "") -> dict[str, Any]:
+    """Types of the values of a preset by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, hint in get_type_hints(type(preset)).items():
+        nested = dataclasses.is_dataclass(hint)
+        found |= _parts(getattr(preset, name), f"{before}{name}.") if nested else {before + name: hint}
+    return found
+
+
+def _known(hint: Any) -> str:
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    return f"one of {', '.join(map(str, choices))}" if choices else f"it takes {getattr(hint, '__name__', hint)}"
+
+
+def _with(preset: Any, names: Sequence[str], value: Any) -> Any:
+    first, *rest = names
+    return dataclasses.replace(preset, **{first: _with(getattr(preset, first), rest, value) if rest else value})
+
+
+def _layout(name: str) -> Any:
     from caesura.data.music import Layout
 
     if name not in get_args(Layout):
