@@ -14,7 +14,8 @@ from caesura.cli import main
 from caesura.diffusion import Replacement, Weighted, ddpm
 from caesura.diffusion.schedules import sigmas_of
 from caesura.methods import build, load
-from caesura.methods.riffusion import PLAIN, STEPS, first_level
+from caesura.methods._picture_method import STEPS
+from caesura.methods.riffusion import PLAIN, first_level
 from caesura.morphing import Morph, can_morph, moved, sequence
 from caesura.networks.latent_models import scaled_linear
 from caesura.networks.riffusion import BETAS, open_riffusion
