@@ -41,6 +41,30 @@ def convergence(found: np.ndarray, wanted: np.ndarray) -> float:
 # --- the published numbers ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["repository_pair_mono", "repository_pair_stereo"])
+def test_a_picture_of_the_published_program_is_understood(name: str, tmp_path: Path) -> None:
+    """Its files are not here: a picture of the same size with the tags that theirs have."""
+    entry = entries()[name]
+    tags, wav, png = entry["expected"]["stored_exif"], entry["input"]["wav"], entry["input"]["png"]
+    stereo, samples = bool(tags["11005"]), wav["samples"]
+    assert SpectrogramImage(sample_rate=wav["rate"]).frames(samples) == png["width"] == entry["parameters"]["columns"]
+    exif = Image.Exif()
+    exif.update({int(tag): value for tag, value in tags.items()})
+    pixels = np.random.default_rng(0).integers(0, 256, (png["height"], png["width"], 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "theirs.png", exif=exif)
+    picture = read_picture(tmp_path / "theirs.png")
+    assert picture.codec == SpectrogramImage()
+    assert picture.note == ""
+    assert picture.stereo == stereo
+    assert 32_768 * picture.loudest == pytest.approx(tags["11080"])
+    # And ours says the same of itself.
+    write_picture(tmp_path / "ours.png", picture)
+    with Image.open(tmp_path / "ours.png") as image:
+        assert {str(tag): value for tag, value in image.getexif().items()} == {
+            tag: pytest.approx(value) for tag, value in tags.items()
+        }
+
+
 @pytest.mark.parametrize(("low", "high"), [(0, 10_000), (10, 20_000)])
 def test_the_bands_are_the_published_ones(low: int, high: int) -> None:
     entry = entries()[f"mel_matrix_512x8821_{low}_{high}"]["expected"]
@@ -192,6 +216,20 @@ def test_the_same_seed_gives_the_same_sound_and_equal_channels_stay_equal() -> N
     one, two = (SMALL.decode(mel, 8_000, np.random.default_rng(3), iterations=4) for _ in range(2))
     assert np.array_equal(one, two)
     assert np.array_equal(one[0], one[1])
+
+
+def test_equal_channels_are_made_once_unless_something_else_is_known_of_them() -> None:
+    x = chord(8_000, 16_000)
+    mel, rng = SMALL.mel(x), np.random.default_rng
+    assert np.array_equal(SMALL.mel(np.repeat(x, 2, axis=0)), np.repeat(mel, 2, axis=0))
+    alone, gap = SMALL.decode(mel, 8_000, rng(0), iterations=2), (Region(3_000, 5_000),)
+    both = SMALL.decode(np.repeat(mel, 2, axis=0), 8_000, rng(0), iterations=2)
+    assert np.array_equal(both, np.repeat(alone, 2, axis=0))
+    for y, same in ((np.repeat(x, 2, axis=0), True), (np.concatenate([x, -x]), False)):
+        made = SMALL.decode(np.repeat(mel, 2, axis=0), 8_000, rng(0), known=Problem(y, gap, 16_000), iterations=2)
+        assert np.array_equal(made[0], made[1]) == same
+        one = SMALL.decode(mel, 8_000, rng(0), known=Problem(y[1:], gap, 16_000), iterations=2)
+        assert np.array_equal(made[1:], one)
 
 
 def test_cells_say_what_a_column_looks_at() -> None:

@@ -24,10 +24,11 @@ from caesura.audio.pcm import codec_for
 from caesura.audio.targets import choose_for
 from caesura.generation import continued, generate, varied
 from caesura.inpainter import Accepts, Inpainter, Progress, silent
-from caesura.problem import Region, gaps_of
+from caesura.problem import Hold, Region, gaps_of
 from caesura.stem import write_stem
 from caesura.verify import verify
 
+LONGEST = 600.0  # seconds of a recording that is added to; all of it is held in memory
 SPARE = 1.0  # seconds of a recording that are read beyond what a method makes use of
 
 
@@ -110,7 +111,7 @@ def vary_file(
     wish: Wish,
     source: Path,
     target: Path,
-    regions: Sequence[Region] = (),
+    regions: Sequence[Region] | Hold = (),
     *,
     guide: Path | None = None,
     output_format: str | None = None,
@@ -123,7 +124,7 @@ def vary_file(
         wish: what.
         source: the recording.
         target: where to.
-        regions: what is varied; all of it where there are none.
+        regions: what is varied, or a mask that leaves it free; all of it where there are none.
         guide: a file to vary in place of the recording itself.
         output_format: see `caesura.audio.splice`.
         force: overwrite an existing file.
@@ -134,11 +135,14 @@ def vary_file(
     """
     audio = read(source)
     x, rate = np.nan_to_num(audio.samples), audio.sample_rate
-    gaps = gaps_of(regions or [Region(0, x.shape[1])], len(x))
+    hold = regions if isinstance(regions, Hold) else None
+    spans = regions.regions(x.shape[1]) if isinstance(regions, Hold) else regions or [Region(0, x.shape[1])]
     done = varied(
-        x, gaps, rate, wish.inpainter,
-        guide=None if guide is None else _model(guide, rate), text=wish.text, seed=wish.seed, progress=progress,
+        x, spans, rate, wish.inpainter,
+        guide=None if guide is None else _model(guide, rate), hold=hold, text=wish.text, seed=wish.seed,
+        progress=progress,
     )  # fmt: skip
+    gaps = gaps_of((Region(r.start, r.stop, channel=r.channel) for r in spans), len(x))
     patches = [Patch(gap.start, done.samples[_rows(gap), gap.start : gap.stop], gap.channel) for gap in gaps]
     spliced = splice(source, target, patches, force=force, output_format=output_format)
     outside = verify(source, spliced.path, gaps).changed_outside
@@ -181,8 +185,16 @@ def add_file(
         output_format: see `caesura.audio.splice`.
         force: overwrite existing files.
         progress: called with the fraction done.
+
+    Raises:
+        Unsupported: the method cannot add to a recording.
+        ValueError: the recording is too long to be held in memory.
     """
     with open_audio(source) as reader:
+        if reader.info.duration > LONGEST:
+            raise ValueError(
+                f"'{source}' has {reader.info.duration:.6g} s: up to {LONGEST:g} s can be added to at once"
+            )
         subtype = choose_for(target, reader.info, output_format).subtype
     bits = codec_for(subtype).bits if subtype.startswith("PCM") else math.inf
     audio = read(source)
