@@ -92,7 +92,7 @@ class Riffusion(PictureMethod):
     accepts: ClassVar[Accepts] = Accepts(
         sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True, holds=True
     )
-    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2, "bands": 64}
+    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.63, "iterations": 2, "bands": 64}
 
     def __post_init__(self) -> None:
         super().__post_init__()
