@@ -25,11 +25,17 @@ def arrays() -> dict[str, np.ndarray]:
 
 def numbers(seed: int, shape: list[int], amplitude: float = 1.0, offset: float = 0.0) -> np.ndarray:
     """The stream of the parity files, uniform in [-amplitude, amplitude) around the offset."""
-    state, found = seed, np.empty(int(np.prod(shape)))
-    for i in range(found.size):
-        state = (1103515245 * state + 12345) % 2**31
-        found[i] = state / 2**30 - 1.0
+    found = states(seed, int(np.prod(shape))) / 2**30 - 1.0
     return (offset + amplitude * found).reshape(shape)
+
+
+def states(seed: int, count: int) -> np.ndarray:
+    """The whole numbers s <- (1103515245 s + 12345) mod 2^31, each half of them from the half before."""
+    found, times, plus = np.array([(1103515245 * seed + 12345) % 2**31]), 1103515245, 12345
+    while found.size < count:
+        found = np.concatenate([found, (times * found + plus) % 2**31])
+        times, plus = times * times % 2**31, (times * plus + plus) % 2**31
+    return found[:count]
 
 
 def signal(term: dict[str, Any]) -> np.ndarray:
@@ -39,10 +45,7 @@ def signal(term: dict[str, Any]) -> np.ndarray:
     if term["kind"] == "lcg":
         return numbers(term["seed"], term["shape"], term["amplitude"], term["offset"])
     if term["kind"] == "lcg_int":
-        state, drawn = term["seed"], []
-        for _ in range(int(np.prod(term["shape"]))):
-            state = (1103515245 * state + 12345) % 2**31
-            drawn.append(term["low"] + state // 256 % term["modulus"])
-        return np.array(drawn).reshape(term["shape"])
+        drawn = term["low"] + states(term["seed"], int(np.prod(term["shape"]))) // 256 % term["modulus"]
+        return drawn.reshape(term["shape"])
     t = np.arange(term["shape"][0]) / term["rate"]
     return np.sum([a * np.exp(-d * t) * np.sin(2 * np.pi * f * t + p) for f, a, p, d in term["partials"]], axis=0)

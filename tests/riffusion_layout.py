@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from caesura.networks.checkpoints import part_of, untrained
+from riffusion_cases import entries
 
 ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 SCHEDULER = {
@@ -37,6 +38,27 @@ def unet(channels: int = 4) -> Any:
         attention_head_dim=4,
         cross_attention_dim=16,
     )
+
+
+def controlnet(base: Any) -> Any:
+    """A control network of a U-Net; the convolutions that are zero before training are random."""
+    made = part_of("diffusers", "ControlNetModel").from_unet(base, conditioning_embedding_out_channels=(4, 4, 8, 8))
+    for part in (made.controlnet_down_blocks, made.controlnet_mid_block, made.controlnet_cond_embedding.conv_out):
+        for weight in part.parameters():
+            torch.nn.init.normal_(weight, std=0.2)
+    return made
+
+
+def original(network: Any, path: Path) -> dict[str, torch.Tensor]:
+    """Save a control network as its authors did, who show it pictures from 0 to 255, among the rest of a model."""
+    keys = dict(entries()["controlnet_key_map"]["expected"]["key_map_ldm_to_diffusers"])
+    current = network.state_dict()
+    weights = {f"control_model.{old}": current[new].clone() for old, new in keys.items() if new in current}
+    assert len(weights) == len(current)
+    weights["control_model.input_hint_block.0.weight"] /= 255.0
+    weights["model.diffusion_model.out.2.bias"] = torch.zeros(4)
+    torch.save({"epoch": 8, "global_step": 20_000, "state_dict": weights}, path)
+    return weights
 
 
 def text() -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from caesura.addition import added
 from caesura.generation import generate
 from caesura.inpainter import Inpainter, Unsupported
 from caesura.methods import build, load, names, settings_of
@@ -39,8 +40,11 @@ def method(request: pytest.FixtureRequest) -> Inpainter:
     return small(request.param)
 
 
-def fill(method: Inpainter, x: np.ndarray, regions: tuple[Region, ...], seed: int = 0) -> np.ndarray:
-    return restore(Problem(x, regions, RATE), method, seed=seed).samples
+def fill(method: Inpainter, x: np.ndarray, regions: tuple[Region, ...], seed: int = 0, rate: int = RATE) -> np.ndarray:
+    """The recording restored; a method that needs a text or a guide gets one that knows nothing of the gaps."""
+    guide = np.repeat(tones(1, x.shape[1], seed=9), len(x), axis=0) if method.accepts.guide else None
+    text = "a bell" if method.accepts.text else ""
+    return restore(Problem(x, regions, rate, guide=guide, text=text), method, seed=seed).samples
 
 
 def regions_for(method: Inpainter, *spans: tuple[int, int]) -> tuple[Region, ...]:
@@ -127,7 +131,7 @@ def test_degenerate_context_gives_a_finite_fill(method: Inpainter, sound: str) -
 def test_any_rate(method: Inpainter, rate: int) -> None:
     x = tones()
     regions = regions_for(method, (12_000, 12_160))
-    restored = restore(Problem(x, regions, rate), method).samples
+    restored = fill(method, x, regions, rate=rate)
     keep = outside(x, regions)
     assert np.array_equal(restored[keep], x[keep])
     assert np.isfinite(restored).all()
@@ -139,7 +143,7 @@ def test_a_gap_that_is_the_whole_recording(method: Inpainter) -> None:
 
 
 def test_it_makes_a_sound_from_nothing_if_it_says_so(method: Inpainter) -> None:
-    if method.accepts.generates is None:
+    if method.accepts.generates is None or method.accepts.guide:
         with pytest.raises(Unsupported, match="cannot make a sound where nothing is known"):
             generate(method, 600)
     else:
@@ -148,6 +152,20 @@ def test_it_makes_a_sound_from_nothing_if_it_says_so(method: Inpainter) -> None:
         assert np.isfinite(one).all()
         assert one.any()
         assert np.abs(one).max() <= 1.0
+
+
+def test_it_adds_a_stem_to_a_recording_if_it_says_so(method: Inpainter) -> None:
+    x = np.repeat(tones(samples=8_000), 2, axis=0)
+    if not method.accepts.adds:
+        with pytest.raises(Unsupported, match="cannot add to a recording"):
+            added(x, RATE, method)
+    else:
+        one, same = (added(x, RATE, method, text="a bell", seed=3) for _ in range(2))
+        assert np.array_equal(one.stem, same.stem)
+        assert np.array_equal(one.mix, x + one.stem)
+        assert np.isfinite(one.stem).all()
+        assert np.array_equal(one.stem[0], one.stem[1])
+        assert np.abs(one.mix).max() <= 1.0
 
 
 def test_settings_round_trip_through_text(method: Inpainter) -> None:

@@ -21,6 +21,7 @@ LAYERS = (
     (
         "evaluation",
         "codes",
+        "addition",
         "generation",
         "morphing",
         "report",
@@ -84,7 +85,9 @@ WITH_TORCH = (
     "methods/cqtdiff.py",
     "methods/_notono.py",
     "methods/notono.py",
+    "methods/_backing.py",
     "methods/_pictures.py",
+    "methods/riff_p2p.py",
     "methods/riffusion.py",
     "methods/tango.py",
     "methods/text_mini.py",

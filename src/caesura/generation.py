@@ -8,7 +8,17 @@ the one before it. Edges neither click nor jump; see `caesura.joints`.
 
 from __future__ import annotations
 
-__all__ = ["can_generate", "can_vary", "continued", "generate", "own_rate", "pieces", "varied", "without_limit"]
+__all__ = [
+    "can_generate",
+    "can_vary",
+    "continued",
+    "generate",
+    "own_rate",
+    "piece_seed",
+    "pieces",
+    "varied",
+    "without_limit",
+]
 
 import dataclasses
 import itertools
@@ -21,7 +31,7 @@ from numpy.typing import NDArray
 from caesura.inpainter import Inpainter, Progress, Unsupported, name_of, silent
 from caesura.joints import joined
 from caesura.methods import names
-from caesura.methods._describe import describe
+from caesura.methods._describe import Description, describe
 from caesura.problem import Problem, Region
 from caesura.restoration import Fill, Restored, restore
 from caesura.seam import seam_score
@@ -34,7 +44,7 @@ OVERLAP = 0.25  # of what a method hears at once: at least so much of the piece 
 
 def can_generate() -> tuple[str, ...]:
     """Names of the methods that make a sound where nothing is known."""
-    return tuple(name for name in names() if describe(name).accepts.get("generates"))
+    return tuple(name for name in names() if _from_nothing(describe(name)))
 
 
 def can_vary() -> tuple[str, ...]:
@@ -49,7 +59,7 @@ def own_rate(inpainter: Inpainter) -> int:
         Unsupported: it cannot; the message names what can.
     """
     rate = inpainter.accepts.generates
-    if rate is None:
+    if rate is None or inpainter.accepts.guide:
         raise Unsupported(
             f"{name_of(inpainter)} cannot make a sound where nothing is known: choose from {', '.join(can_generate())}"
         )
@@ -184,7 +194,8 @@ def without_limit(problem: Problem, inpainter: Inpainter, *, seed: int = 0, prog
     for k, (gap, span) in enumerate(steps):
         later = (*problem.unknown, *(rest for rest, _ in steps[k + 1 :]))
         known = dataclasses.replace(problem, y=y, regions=(gap,), unknown=later, observed=True).crop(*span)
-        fills.append(_filled(y, gap, span[0], known, restore(known, inpainter, seed=_seed(seed, k), progress=part(k))))
+        done = restore(known, inpainter, seed=piece_seed(seed, k), progress=part(k))
+        fills.append(_filled(y, gap, span[0], known, done))
     if problem.boxes:
         rest = dataclasses.replace(problem, y=y, regions=problem.boxes, observed=True)
         boxed = restore(rest, inpainter, seed=seed, progress=part(len(steps)))
@@ -218,9 +229,13 @@ def pieces(gap: Region, samples: int, limit: int | None) -> list[tuple[Region, t
     return found
 
 
-def _seed(seed: int, piece: int) -> int:
-    """Pieces draw different noise; the first one draws what `restore` would."""
+def piece_seed(seed: int, piece: int) -> int:
+    """The seed of a piece: they draw different noise, and the first one draws what `restore` would."""
     return seed if piece == 0 else int(np.random.SeedSequence([seed, piece]).generate_state(1, np.uint64)[0])
+
+
+def _from_nothing(found: Description) -> bool:
+    return bool(found.accepts.get("generates")) and not found.accepts.get("guide")
 
 
 def _filled(y: Array, gap: Region, first: int, known: Problem, restored: Restored) -> Fill:

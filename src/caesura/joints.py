@@ -34,7 +34,7 @@ LARGEST_GAIN = 10.0
 QUIET = 1e-4  # root mean square below which there is no level to go by
 
 
-def joined(x: Array, gap: Region, mask: Flags, sample_rate: int) -> Array:
+def joined(x: Array, gap: Region, mask: Flags, sample_rate: int, *, level: bool = True) -> Array:
     """A restored signal whose fill begins and ends as its context goes on.
 
     Args:
@@ -42,6 +42,7 @@ def joined(x: Array, gap: Region, mask: Flags, sample_rate: int) -> Array:
         gap: where the fill is.
         mask: (channels, samples), True where reliable.
         sample_rate: hertz.
+        level: whether the fill is brought to the level of what surrounds it.
 
     Returns:
         (channels, samples); equal to `x` outside the gap.
@@ -50,7 +51,7 @@ def joined(x: Array, gap: Region, mask: Flags, sample_rate: int) -> Array:
     rows = slice(None) if gap.channel is None else slice(gap.channel, gap.channel + 1)
     back = Region(x.shape[1] - gap.stop, x.shape[1] - gap.start)
     sides = [(y[rows], mask[rows], gap), (y[rows, ::-1], mask[rows, ::-1], back)]
-    gains = [_gain(*side, sample_rate) for side in sides]
+    gains = [_gain(*side, sample_rate) if level else None for side in sides]
     known = [gain for gain in gains if gain is not None] or [1.0]
     y[rows, gap.start : gap.stop] *= np.geomspace(gains[0] or known[0], gains[1] or known[0], gap.length)
     for signal, reliable, edge in sides:

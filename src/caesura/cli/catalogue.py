@@ -64,7 +64,9 @@ def _row(found: Description) -> tuple[str, str, str, str]:
 
 def _fills(found: Description) -> str:
     accepts = found.accepts
-    kinds = {"gaps": accepts.get("gaps", True), "boxes": accepts.get("bands"), "new sounds": accepts.get("generates")}
+    alone = accepts.get("generates") and not accepts.get("guide")
+    kinds = {"gaps": accepts.get("gaps", True), "boxes": accepts.get("bands"), "new sounds": alone}
+    kinds["added stems"] = accepts.get("adds")
     return ", ".join(kind for kind, there in kinds.items() if there)
 
 

@@ -11,11 +11,12 @@ over is found when the network takes the weights.
 References:
     H. Liu et al., "AudioLDM: text-to-audio generation with latent diffusion models", ICML 2023.
     D. Ghosal et al., "Text-to-audio generation using instruction-tuned LLM and latent diffusion model", 2023.
+    L. Zhang, A. Rao, M. Agrawala, "Adding conditional control to text-to-image diffusion models", ICCV 2023.
 """
 
 from __future__ import annotations
 
-__all__ = ["audioldm_unet_key", "current_vae_key", "vae_key", "vocoder_key"]
+__all__ = ["audioldm_unet_key", "controlnet_key", "current_vae_key", "vae_key", "vocoder_key"]
 
 import re
 
@@ -38,6 +39,7 @@ ENDS = {
     "out.0": "conv_norm_out",
     "out.2": "conv_out",
 }
+HINT_ENDS = {0: "conv_in", 14: "conv_out"}  # of the convolutions that see a control picture
 
 
 def vae_key(reference: str, levels: int = 3) -> str:
@@ -100,6 +102,24 @@ def audioldm_unet_key(reference: str, layers: int = 2) -> str:
     if found[3] == "0":
         return f"{way}_blocks.{block}.resnets.{position}.{_residual(rest)}"
     return f"{way}_blocks.{block}.attentions.{position}.{rest}"
+
+
+def controlnet_key(reference: str, layers: int = 2) -> str:
+    """Name in diffusers' `ControlNetModel` of a tensor of a published control network.
+
+    Args:
+        reference: such as "zero_convs.3.0.weight", without the prefix of the checkpoint.
+        layers: residual blocks per resolution.
+    """
+    stem, _, kind = reference.rpartition(".")
+    found = re.match(r"(input_hint_block|zero_convs|middle_block_out)\.(\d+)", stem)
+    if found is None:
+        return audioldm_unet_key(reference, layers)
+    n = int(found[2])
+    if found[1] == "input_hint_block":
+        return f"controlnet_cond_embedding.{HINT_ENDS.get(n, f'blocks.{n // 2 - 1}')}.{kind}"
+    place = f"controlnet_down_blocks.{n}" if found[1] == "zero_convs" else "controlnet_mid_block"
+    return f"{place}.{kind}"
 
 
 def _residual(rest: str) -> str:

@@ -6,7 +6,7 @@ mu is the mean of the autoencoder's posterior, without the scale that the latent
 the network does what Riffusion does: the first convolution keeps its weights and its bias, and has none for the image.
 
 References:
-    Z. Shah et al., "Riff-Pix2Pix: audio inpainting by instruction", https://github.com/zachary-shah/riff-pix2pix, 2023.
+    Z. Shah and co-authors, Riff-P2P (zachary-shah/riff-pix2pix), 2023.
     T. Brooks, A. Holynski, A. A. Efros, "InstructPix2Pix: learning to follow image editing instructions", CVPR 2023.
 """
 

@@ -126,8 +126,9 @@ class Catalogue:
             sample_rate=_number(accepts.get("sample_rate")),
             channels=_number(accepts.get("channels")),
             window=accepts.get("window") if isinstance(accepts.get("window"), int | float) else None,
-            generates=bool(accepts.get("generates")),
+            generates=bool(accepts.get("generates")) and not accepts.get("guide"),
             varies=bool(accepts.get("varies")),
+            adds=bool(accepts.get("adds")),
             available=not why,
             reason=why,
         )

@@ -44,6 +44,8 @@ class Method(Wire):
     """Makes sound where nothing is known."""
     varies: bool
     """Plays a guide again, its setting `strength` saying how far it may go from it."""
+    adds: bool
+    """Adds a stem to a guide, which stays audible."""
     sample_rate: int | None
     channels: int | None
     window: float | None
