@@ -3,8 +3,8 @@
     D(z) = mean over windows of D_u + w_g (D_g - D_u) + w_t (D_tg - D_g),   x_hat = guide + a voice(z)
 
 D_u knows neither text nor backing track, D_g the backing track, D_tg both; windows overlap and share one state, so a
-song may have any length. The stem is drawn by itself and brought to the song's rate; nothing is subtracted from
-anything, and the backing track stays what it is. a makes the stem so loud beside it as was asked for.
+song may have any length. The stem is drawn by itself, the same for all channels; nothing is subtracted from anything.
+a makes it as loud beside the backing track as was asked for.
 
 References:
     T. Brooks, A. Holynski, A. A. Efros, "InstructPix2Pix: learning to follow image editing instructions", CVPR 2023.
@@ -26,7 +26,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caesura.audio import resample
 from caesura.codecs.mel import Level
 from caesura.diffusion import Denoiser, Instructed, Unconstrained, sample
 from caesura.diffusion.noise import from_rng
@@ -72,19 +71,16 @@ def added(
 
     Args:
         model: whose network takes a backing track.
-        problem: of any rate; its guide is the backing track, or what is known where there is none.
+        problem: at the model's rate, of any length; its guide is the backing track.
         settings: of the method.
         rng: where the noise comes from.
         progress: called with the fraction done.
         note: called with what was done in each region.
     """
     guide = problem.y if problem.guide is None else problem.guide
-    rate = model.codec.mel.sample_rate
-    heard = resample(guide.mean(axis=0, keepdims=True), problem.sample_rate, rate)[0]
+    heard = guide.mean(axis=0)
     audible = bool(np.sqrt(np.mean(heard**2)) > SILENT) if heard.size else False
-    stem = _drawn(model, heard if audible else np.zeros_like(heard), problem.text, settings, rng, progress)
-    x = resample(stem[None], rate, problem.sample_rate)[:, : problem.samples]
-    x = np.pad(x, ((0, 0), (0, problem.samples - x.shape[1])))
+    x = _drawn(model, heard if audible else np.zeros_like(heard), problem.text, settings, rng, progress)
     if audible:
         wanted = math.sqrt(float(np.mean(guide**2))) * 10.0 ** (settings.loudness / 20.0)
         x *= wanted / max(math.sqrt(float(np.mean(x**2))), SILENT)

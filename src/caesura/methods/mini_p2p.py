@@ -4,8 +4,7 @@
 
 It is `text_mini` with the backing track beside its noisy input, trained on short pieces of three to five instruments
 that we rendered (docs/cards/mini_add.md). The stem is drawn by itself, at 16 kHz; the backing track comes back as it
-was. Words that are understood name one of eleven kinds of instruments, a register, slow or fast, and a figure. Without
-a guide what is known, with silence in its gaps, is the backing track.
+was. Words that are understood name one of eleven kinds of instruments, a register, slow or fast, and a figure.
 
 References:
     T. Brooks, A. Holynski, A. A. Efros, "InstructPix2Pix: learning to follow image editing instructions", CVPR 2023.
@@ -53,7 +52,7 @@ class MiniP2p(Adding):
     loudness: float = -3.0
     """dB of the stem beside the backing track, both as root mean square."""
 
-    accepts: ClassVar[Accepts] = Accepts(context=None, generates=16_000)
+    accepts: ClassVar[Accepts] = Accepts(sample_rate=16_000, context=None, guide=True, adds=True)
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2}
 
     def __call__(

@@ -24,12 +24,13 @@ from caesura.codecs.vae import Latents
 from caesura.codecs.voicing import Voice
 from caesura.diffusion import Denoiser, FromVelocity
 from caesura.networks.latent_models import Known, Told, device, scaled_linear
+from caesura.networks.mini_cnet import MiniCnet
 from caesura.networks.mini_p2p import MiniP2p
 from caesura.networks.text_mini import BETAS, LEVELS, PRESETS, TextMini, pieces
 from caesura.networks.weights import load
 
 BUNDLED = "text_mini"  # the card of the weights that came with the package
-KINDS: dict[str, type[TextMini]] = {"text_mini": TextMini, "mini_p2p": MiniP2p}  # cards of the same names
+KINDS: dict[str, type[TextMini]] = {"text_mini": TextMini, "mini_p2p": MiniP2p, "mini_cnet": MiniCnet}
 LOUDEST = 1.0  # peak of what is made, at the level of the model; what is louder is turned down
 TOKEN = 2  # rows of latents that the network takes together
 
@@ -110,7 +111,8 @@ def open_mini(weights: str, kind: str = BUNDLED) -> MiniModel:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network = KINDS[kind](PRESETS["tiny"])
-            torch.nn.init.normal_(network.exit.weight, std=0.02)  # as it comes, nothing would be heard of the input
+            for zero in network.zeros():  # as they come, nothing would be heard of the input
+                torch.nn.init.normal_(zero, std=0.02)
         return MiniModel(network.eval().requires_grad_(False), Voice(fits=2, iterations=2))
     found = load(weights or kind)
     if not isinstance(found, TextMini) or type(found) is not KINDS[kind]:

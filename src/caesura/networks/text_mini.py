@@ -129,6 +129,10 @@ class TextMini(nn.Module):
         x = self.entry(rowed(z))
         return self.drawn(x, self.moved(t, words), words, there)
 
+    def zeros(self) -> list[Tensor]:
+        """Weights that are zero at first, and hide what comes before them."""
+        return [self.exit.weight]
+
     def moved(self, t: Tensor, words: Tensor) -> Tensor:
         """What level and text say to every layer, (batch, 6, 1, width)."""
         emb = self.level(self.log_levels[t]) + self.told(words[:, 0])

@@ -12,21 +12,24 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["LAST", "PRESETS", "Preset", "Run", "export", "train"]
+__all__ = ["LAST", "PRESETS", "Preset", "Run", "base_of", "export", "learnt", "train"]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from lightning import Callback
 
+from caesura.data.captions import Split
 from caesura.networks import mini_p2p, text_mini
 from caesura.networks.text_mini import TextMini
 from caesura.networks.weights import load
 from caesura.training.accompanied import Accompanied, Accompanist, sounds
 from caesura.training.coding import Optimisation
 from caesura.training.run import LAST, Run, check, exported, fit
+
+SPLITS: tuple[Split, ...] = ("train", "valid")
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,23 @@ def train(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -> Accom
         ValueError: there are no pieces, the base is another network or of another size, nothing to resume from, or a
             run that would be overwritten.
     """
+    return learnt(preset, run, lambda: mini_p2p.widened(base_of(preset.shape, run)), callbacks)
+
+
+def learnt(preset: Preset, run: Run, made: Callable[[], TextMini], callbacks: Sequence[Callback]) -> Accompanist:
+    """Train a network that takes a backing track.
+
+    Args:
+        preset: what suits it.
+        run: see `caesura.training.run`.
+        made: the network, asked for once the run is known to be possible.
+        callbacks: Lightning's.
+    """
     check(run)
-    network = mini_p2p.widened(base_of(preset.shape, run))
-    examples, held_out = (Accompanied(sounds(run.data, split), preset.frames, run.seed) for split in ("train", "valid"))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)
+        network = made()
+    examples, held_out = (Accompanied(sounds(run.data, split), preset.frames, run.seed) for split in SPLITS)
     learner = Accompanist(network, preset.how, examples, held_out)
     fit(learner, run, callbacks)
     return learner
@@ -78,8 +95,7 @@ def base_of(shape: text_mini.Shape, run: Run) -> TextMini:
     found = load(run.base)
     if not isinstance(found, TextMini) or found.shape != shape:
         raise ValueError(f"base '{run.base}' is no text_mini of this preset's size")
-    with torch.no_grad():
-        return found.train().requires_grad_(requires_grad=True)
+    return found.train().requires_grad_(True)
 
 
 def export(checkpoint: Path, out: Path, preset: str) -> None:
