@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +54,8 @@ def main() -> None:
             for box in _boxes(clip, x, rate, seed):
                 results += [_measured(name, method, clip, x, rate, box) for name, method in methods.items()]
         print(clip, len(results), file=sys.stderr, flush=True)
-    rings = [
-        ring for clip, x, rate in _clips(arguments.data, None) if clip.startswith("speech") for ring in _rings(x, rate)
-    ]
+    spoken = [(x, rate) for clip, x, rate in _clips(arguments.data, None) if clip.startswith("speech")]
+    rings = [ring for x, rate in spoken for ring in _rings(x, rate, methods)]
     arguments.report.parent.mkdir(parents=True, exist_ok=True)
     arguments.report.write_text(report(results, rings))
 
@@ -229,7 +228,7 @@ def _phone(rate: int) -> np.ndarray:
     return np.sin(0.5 * np.pi * ramp) ** 2 * (np.sin(phase) + 0.4 * np.sin(2 * phase))
 
 
-def _rings(x: np.ndarray, rate: int) -> Iterator[Ring]:
+def _rings(x: np.ndarray, rate: int, methods: Mapping[str, Method]) -> Iterator[Ring]:
     phone = _phone(rate)
     for seed in range(3):
         rng = np.random.default_rng([seed, 77])
@@ -244,7 +243,7 @@ def _rings(x: np.ndarray, rate: int) -> Iterator[Ring]:
         ring = np.zeros_like(x)
         ring[start + margin : start + margin + phone.size] = phone
         ring *= 10 ** (RING_LEVEL / 20) * np.linalg.norm(voice) / np.linalg.norm(ring)
-        for name, method in METHODS.items():
+        for name, method in methods.items():
             yield _silenced(name, method, x, ring, box, rate)
 
 

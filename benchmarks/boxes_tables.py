@@ -18,6 +18,8 @@ PAIRS = (
     ("nmf", "spectral interpolation"),
     ("nmf", "noise from the sides"),
     ("nmf", "janssen_tf"),
+    ("cqtdiff", "nmf"),
+    ("cqtdiff", "janssen_tf"),
 )
 RESAMPLES = 2000
 
@@ -125,7 +127,8 @@ def _mean(values: Sequence[float], digits: int = 1) -> str:
 
 def _differences(results: Sequence[Result]) -> str:
     lines = ["| | clips | SNR, dB | LSD, dB |", "|---|---|---|---|"]
-    for first, second in PAIRS:
+    there = set(_methods(results))
+    for first, second in (pair for pair in PAIRS if there.issuperset(pair)):
         for kind, speech in KINDS:
             one, other = ([r for r in results if r.method == m and r.speech == speech] for m in (first, second))
             cells = [_interval(one, other, field) for field in ("snr", "lsd")]

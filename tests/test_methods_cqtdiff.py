@@ -49,7 +49,7 @@ class Exact(Facts):
             return x @ basis @ basis.T
 
         exact: Denoiser = denoiser
-        return Prior(exact, guess.float(), lambda z: z)
+        return Prior(exact, guess.float(), lambda z: z, lambda x: x)
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
 """Levels of fills: exact where nothing is wrong, a known share of a known error taken away, nothing else touched."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from caesura.methods import build
 from caesura.methods._level import levelled
+from caesura.methods.auto import Auto
+from caesura.methods.spain import Spain
 from caesura.problem import Problem, Region
 from caesura.restoration import restore
 
@@ -105,3 +109,21 @@ def test_sparse_fills_of_long_gaps_are_as_loud_as_what_is_around() -> None:
     assert abs(decibels(level)) < 0.5 * abs(decibels(quiet))
     with pytest.raises(ValueError, match=r"level=1\.5 must lie in 0 to 1"):
         build("spain", level=1.5)
+
+
+def test_progress_waits_for_the_long_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.sin(0.2 * np.arange(24_000))[None]
+    regions = (Region(4000, 4100), Region(8000, 9200), Region(15_000, 16_000, 500.0, 900.0))
+    seen: list[float] = []
+    before: list[list[float]] = []
+    fill = Spain.__call__
+
+    def watched(self: Spain, *args: Any, **more: Any) -> Any:
+        before.append(list(seen))
+        return fill(self, *args, **more)
+
+    monkeypatch.setattr(Spain, "__call__", watched)
+    Auto(policy="fill")(Problem(x, regions, 8000), rng=np.random.default_rng(0), progress=seen.append)
+    assert before == [[pytest.approx(1 / 3)]]  # one of three regions was done when the long one was begun
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0

@@ -12,8 +12,8 @@ from caesura.codecs.mel import Level
 from caesura.diffusion.schedules import sigmas_of
 from caesura.inpainter import Note, Unsupported
 from caesura.methods import build, load
-from caesura.methods._latent import PRESETS, Conditioning
 from caesura.methods._levelling import LIMIT, matched
+from caesura.methods._walks import PRESETS, Conditioning
 from caesura.networks.audioldm import BETAS as AUDIOLDM_BETAS
 from caesura.networks.audioldm import open_audioldm
 from caesura.networks.latent_models import scaled_linear

@@ -57,7 +57,7 @@ def test_windows_of_a_long_recording_are_drawn_together(monkeypatch: pytest.Monk
         counts.append(len(problems))
         return whole(draw, problems, *rest)
 
-    monkeypatch.setattr("caesura.methods.tango.estimates", counted)
+    monkeypatch.setattr("caesura.methods._text_method.estimates", counted)
     x = 0.1 * np.random.default_rng(0).standard_normal((1, 24 * RATE))
     gaps = (Region(3 * RATE, 3 * RATE + 800), Region(20 * RATE, 20 * RATE + 800))
     restore(Problem(x, gaps, RATE), tiny("tango", steps=2))

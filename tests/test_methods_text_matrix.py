@@ -10,7 +10,7 @@ import torch
 
 import published_layouts as layouts
 from caesura.cli import main
-from caesura.methods._latent import Conditioning
+from caesura.methods._walks import Conditioning
 
 torch.set_num_threads(1)
 

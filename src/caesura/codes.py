@@ -8,7 +8,7 @@ names it by a fingerprint, and everything in a file is checked before it is used
 
 from __future__ import annotations
 
-__all__ = ["Codes", "decode", "encode", "read_codes", "write_codes"]
+__all__ = ["RATE", "Codes", "decode", "encode", "grids", "read_codes", "write_codes"]
 
 import dataclasses
 import hashlib
@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from caesura.atomic import replacing
 from caesura.audio import Audio, resample
-from caesura.data.notes import FAMILIES, LOWEST, PEAK, PITCHES
+from caesura.data.notes import FAMILIES, LOWEST, PITCHES, level_of
 
 if TYPE_CHECKING:
+    from caesura.codecs import Cells
     from caesura.methods._notono import Networks
 
 Map = NDArray[np.int64]
@@ -35,7 +36,6 @@ KIND, SCHEMA = "notono codes", 1
 RATE = 16000  # hertz of the networks
 COLUMN = 16384  # samples of a coarse column at that rate
 ROWS = 32  # of the coarse map
-QUIET = 1e-4  # peak below which there is no level to go by
 RATES = (1, 1_000_000)  # hertz
 
 
@@ -83,8 +83,7 @@ def encode(audio: Audio, weights: str = "", **labels: Any) -> Codes:
     networks = _open(weights)
     x = resample(audio.samples, audio.sample_rate, RATE)
     x = np.pad(x, ((0, 0), (0, max(1 - x.shape[1], 0))))
-    peak = float(np.abs(x).max())
-    level = peak / PEAK if peak > QUIET else 1.0
+    level = level_of(x)
     top, bottom = (codes.cpu().numpy() for codes in networks.codec.encode(x / level))
     mark = _fingerprint(networks)
     return Codes(
@@ -110,6 +109,16 @@ def decode(codes: Codes, weights: str = "") -> Audio:
     y = resample(low * codes.level, RATE, codes.sample_rate)
     y = np.pad(y[:, : codes.samples], ((0, 0), (0, max(codes.samples - y.shape[1], 0))))
     return Audio(y, codes.sample_rate)
+
+
+def grids(codes: Codes, weights: str = "") -> tuple[Cells, Cells]:
+    """Where the cells of the coarse and of the fine map lie, in samples at `RATE` and in hertz.
+
+    Raises:
+        MissingWeights: there are no weights.
+    """
+    codec = _open(weights).codec
+    return codec.cells(_samples(codes), top=True), codec.cells(_samples(codes), top=False)
 
 
 def write_codes(path: Path, codes: Codes, *, force: bool = False) -> None:

@@ -69,7 +69,6 @@ export const api = {
   upload: (file: Blob, name: string, origin: "upload" | "recording") =>
     json<Sound>("POST", `/sounds?name=${encodeURIComponent(name)}&origin=${origin}`, file),
   remove: (sound: string) => request("DELETE", at(sound)),
-  rename: (sound: string, name: string) => json<Sound>("PATCH", at(sound), { name }),
   tiles: (sound: string) => json<Tiles>("GET", `${at(sound)}/tiles`),
   peaks: (sound: string, start: number, stop: number, pixels: number, signal?: AbortSignal) =>
     json<Peaks>("GET", `${at(sound)}/peaks?start=${start}&stop=${stop}&pixels=${pixels}`, undefined, signal),

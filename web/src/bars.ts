@@ -10,7 +10,8 @@ export interface Actions {
   export: () => void;
   help: () => void;
   theme: () => void;
-  piano: () => Promise<void>;
+  /** Whether it is on now. */
+  piano: () => Promise<boolean>;
 }
 
 export function topBar(store: Store, player: Player, actions: Actions): HTMLElement {
@@ -26,9 +27,7 @@ export function topBar(store: Store, player: Player, actions: Actions): HTMLElem
     ...options([["mel", "mel"], ["log", "log"], ["linear", "linear"]], store.scale),
   );
   const piano = icon("♪", "Play the sound with MIDI or the computer's keyboard", () => {
-    const on = piano.getAttribute("aria-pressed") !== "true";
-    piano.setAttribute("aria-pressed", String(on));
-    void actions.piano();
+    void actions.piano().then((on) => piano.setAttribute("aria-pressed", String(on)));
   }, { "aria-pressed": "false", id: "piano" });
   const exporting = h("button", { type: "button", class: "main", id: "export", onclick: actions.export }, "Export");
 

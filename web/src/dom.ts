@@ -16,15 +16,18 @@ export function h<K extends keyof HTMLElementTagNameMap>(
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== undefined && value !== null) element.setAttribute(name, String(value));
   }
-  element.append(...children.filter((child): child is Node | string => child !== null && child !== undefined && child !== false));
+  element.append(...kept(children));
   return element;
 }
 
 /** Replace what an element holds. */
 export function fill(element: Element, ...children: Child[]): void {
-  element.replaceChildren(
-    ...children.filter((child): child is Node | string => child !== null && child !== undefined && child !== false),
-  );
+  element.replaceChildren(...kept(children));
+}
+
+/** Children that there are: `condition && child` leaves nothing behind where the condition fails. */
+function kept(children: readonly Child[]): (Node | string)[] {
+  return children.filter((child): child is Node | string => child !== null && child !== undefined && child !== false);
 }
 
 /** A labelled form control. */

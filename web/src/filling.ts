@@ -146,7 +146,7 @@ export class Filling {
             {
               type: "button", class: "card", role: "radio", "aria-checked": String(one.sound.id === current),
               onclick: () => {
-                this.store.open(one.sound, { siblings: this.store.siblings });
+                this.store.open(one.sound);
                 this.player.playSelection();
               },
             },

@@ -9,7 +9,7 @@ const FIRST = 48; // MIDI number of the first key
 const RELEASE = 0.15; // seconds
 
 export class Piano {
-  on = false;
+  private on = false;
   private context: AudioContext | null = null;
   private buffer: AudioBuffer | null = null;
   private of = "";
@@ -22,16 +22,17 @@ export class Piano {
   }
 
   /** Take the keyboard, and MIDI where the browser has it; or give them back. */
-  async toggle(): Promise<void> {
+  async toggle(): Promise<boolean> {
     this.on = !this.on;
     if (!this.on) {
       for (const pitch of [...this.sounding.keys()]) this.release(pitch);
-      return;
+      return false;
     }
     this.context ??= new AudioContext();
     await this.load();
-    say("The keyboard plays this sound: Z is C3, Q is C4's neighbourhood upwards. Press the piano button again to stop.");
+    say("The keyboard plays this sound: the row of Z begins at C3, the row of Q at C4. Press the piano button again to stop.");
     this.asked ??= this.listen();
+    return true;
   }
 
   private async listen(): Promise<void> {

@@ -22,8 +22,6 @@ export class Store {
   current: Sound | null = null;
   tiles: Tiles | null = null;
   redo: string[] = [];
-  /** Results of the last pass, the chosen one among them. */
-  siblings: string[] = [];
   selection: Mark[] = [];
   damage: Found[] = [];
   searched = false;
@@ -87,11 +85,10 @@ export class Store {
   }
 
   /** Make `sound` the current one. The view stays where it is within one line of history. */
-  open(sound: Sound, { keepRedo = false, siblings = [] as string[] } = {}): void {
+  open(sound: Sound, { keepRedo = false } = {}): void {
     const before = this.current;
     const related = before !== null && this.original(before).id === this.original(sound).id;
     this.current = sound;
-    this.siblings = siblings;
     this.compare = "current";
     if (!keepRedo) this.redo = [];
     if (!related) {

@@ -4,19 +4,25 @@ const KEY = "caesura-theme";
 const system = window.matchMedia("(prefers-color-scheme: dark)");
 
 export function dark(): boolean {
-  const chosen = document.documentElement.dataset["theme"];
-  return chosen ? chosen === "dark" : system.matches;
+  return document.documentElement.dataset["theme"] === "dark";
 }
 
-/** Take up what was chosen before; `changed` is called whenever the page turns. */
+/** Take up what was chosen before, or the system's; `changed` is called whenever the system turns the page. */
 export function begin(changed: () => void): void {
-  const chosen = localStorage.getItem(KEY);
-  if (chosen === "dark" || chosen === "light") document.documentElement.dataset["theme"] = chosen;
-  system.addEventListener("change", changed);
+  show();
+  system.addEventListener("change", () => {
+    show();
+    changed();
+  });
 }
 
 export function turn(): void {
-  const theme = dark() ? "light" : "dark";
+  localStorage.setItem(KEY, dark() ? "light" : "dark");
+  show();
+}
+
+function show(): void {
+  const chosen = localStorage.getItem(KEY);
+  const theme = chosen === "dark" || chosen === "light" ? chosen : system.matches ? "dark" : "light";
   document.documentElement.dataset["theme"] = theme;
-  localStorage.setItem(KEY, theme);
 }

@@ -35,7 +35,7 @@ export async function make(store: Store, title: string, start: () => Promise<Job
   // what a chain of steps left between its two ends is part of the history as well
   const session = await api.session().catch(() => null);
   store.add(...(session?.sounds ?? []), ...made.map((one) => one.sound));
-  store.open(first.sound, { siblings: made.length > 1 ? made.map((one) => one.sound.id) : [] });
+  store.open(first.sound);
   say(`${title}: done.`);
   return made;
 }

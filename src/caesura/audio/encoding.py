@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Shape", "encode"]
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ def encode(
     *,
     before: Iterable[bytes] = (),
     after: Iterable[bytes] = (),
+    tags: Mapping[str, str] | None = None,
 ) -> int:
     """Write a file.
 
@@ -44,6 +45,7 @@ def encode(
         blocks: samples (channels, frames), in order.
         before: whole chunks to put before the samples of WAV and AIFF.
         after: whole chunks to put after them.
+        tags: title, artist and so on, by libsndfile's names, for the other containers.
 
     Returns:
         How many samples exceeded full scale and were clamped.
@@ -58,6 +60,8 @@ def encode(
         with soundfile.SoundFile(
             str(path), "w", shape.sample_rate, shape.channels, target.subtype, format=kind
         ) as file:
+            for name, text in (tags or {}).items():
+                setattr(file, name, text)
             return _compressed(file.write, target, blocks)
     except (soundfile.SoundFileError, AssertionError, ValueError) as error:
         if isinstance(error, AudioError):

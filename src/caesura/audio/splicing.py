@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from caesura.atomic import replacing
-from caesura.audio import flac
+from caesura.audio import flac, tagging
 from caesura.audio.copying import copy
 from caesura.audio.encoding import Shape, encode
 from caesura.audio.layout import AudioError, Info
@@ -26,7 +26,7 @@ from caesura.audio.opening import open_audio
 from caesura.audio.patches import Overlay, Patch, checked
 from caesura.audio.pcm import Floats, codec_for
 from caesura.audio.reader import PcmReader, Reader, block_length
-from caesura.audio.targets import LOSSY, Target, Written, choose_for
+from caesura.audio.targets import LOSSY, Target, Written, choose_for, family
 
 
 @dataclass(frozen=True)
@@ -121,16 +121,21 @@ def _encode_again(reader: Reader, target: Target, partial: Path, patches: Iterab
     overlay = Overlay(patches, info)
     blocks = (overlay.apply(start, reader.read(start, stop)) for start, stop in reader.blocks())
     shape = Shape(info.sample_rate, info.channels, info.frames)
-    if target.container != "FLAC":
-        clipped = encode(partial, target, shape, blocks)
+    tags, kind = tagging.tags_of(info.path), family(target.container)
+    if kind in ("WAV", "AIFF"):
+        clipped = encode(partial, target, shape, blocks, after=tagging.texts(tags, kind))
+    elif target.container != "FLAC":
+        clipped = encode(partial, target, shape, blocks, tags=tags)
     else:
-        metadata = flac.kept(info.path) if info.container == "FLAC" else flac.Kept()
+        own = info.container == "FLAC"
+        metadata = flac.kept(info.path) if own else flac.Kept(blocks=tagging.comments(tags))
         clipped = encode_flac(partial, target, shape, blocks, metadata)
+    note = tagging.left_behind(info.path)
     if target.container in LOSSY:
-        return clipped, info.frames * info.channels, ""
+        return clipped, info.frames * info.channels, note
     outside, changed = _compare(info, target, partial, overlay)
-    note = f"{outside} samples outside the patches exceed full scale and were held there" if outside else ""
-    return clipped - outside, changed, note
+    held = f"{outside} samples outside the patches exceed full scale and were held there" if outside else ""
+    return clipped - outside, changed, "; ".join(filter(None, (held, note)))
 
 
 def encode_flac(path: Path, target: Target, shape: Shape, blocks: Iterable[Floats], metadata: flac.Kept) -> int:

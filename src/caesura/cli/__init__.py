@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 
 from caesura import __version__
+from caesura.cli.add import add
 from caesura.cli.catalogue import cite, methods
 from caesura.cli.checking import evaluate, verify
 from caesura.cli.damage import detect, labels_app, punch
@@ -38,7 +39,7 @@ from caesura.cli.train import prepare_app, train
 USAGE, INTERRUPTED = 2, 130
 
 app = typer.Typer(name="caesura", rich_markup_mode=None, pretty_exceptions_enable=False)
-MAKING = (generate, continue_, vary, morph)
+MAKING = (generate, continue_, vary, morph, add)
 MEASURING = (detect, verify, punch, evaluate)
 for command in (restore, denoise, *MAKING, *MEASURING, methods, cite, train, studio, doctor):
     app.command(command.__name__.rstrip("_"))(command)

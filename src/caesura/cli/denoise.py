@@ -6,8 +6,7 @@ __all__ = ["denoise", "denoised"]
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,7 @@ from caesura.cli import options
 from caesura.cli.terminal import progress_bar, say
 
 if TYPE_CHECKING:
-    from caesura.denoising.files import Cleaned, Cleaner
+    from caesura.denoising.files import Chosen, Cleaned
 
 LOUDEST = 1.0  # standard deviation of noise that is as loud as anything can be
 
@@ -51,7 +50,7 @@ def denoise(
     from caesura.denoising.files import denoise_file
 
     level = stated(noise, noise_db)
-    cleaner, settings = built(method, setting or ())
+    chosen = built(method, setting or ())
     (job,) = plan([(source, Path(source.name))], output, None, force=force)
     check_new(report, force=force)
     kind = output_format or ("wav" if job.target == STREAM else None)
@@ -61,8 +60,7 @@ def denoise(
         outgoing(job, _suffix(job, path, kind)) as target,
     ):
         done = denoise_file(
-            path, target, cleaner, method, settings, noise=level, seed=seed, output_format=kind, force=force,
-            progress=progress,
+            path, target, chosen, noise=level, seed=seed, output_format=kind, force=force, progress=progress
         )  # fmt: skip
     if report is not None:
         _write(report, done, Job(source, job.target), force=force)
@@ -80,10 +78,9 @@ def denoised(source: Path, wanted: bool, output_format: str | None) -> Iterator[
     from caesura.audio import output_suffix
     from caesura.denoising.files import denoise_file
 
-    cleaner, settings = built("spectral", ())
     with tempfile.TemporaryDirectory(prefix="caesura-") as folder:
         clean = Path(folder) / f"{source.stem}{output_suffix(source, output_format)}"
-        done = denoise_file(source, clean, cleaner, "spectral", settings, output_format=output_format)
+        done = denoise_file(source, clean, built("spectral", ()), output_format=output_format)
         yield clean, done.to_json()
 
 
@@ -103,29 +100,25 @@ def stated(noise: float | None, noise_db: float | None) -> float | None:
     return noise
 
 
-def built(method: str, settings: Any) -> tuple[Cleaner, dict[str, Any]]:
-    """What takes the noise out, and its settings for the record.
+def built(method: str, settings: Sequence[str]) -> Chosen:
+    """What takes the noise out.
 
     Raises:
         ValueError: there is none of that name, or a setting does not fit.
     """
-    from caesura.methods import build, load, settings_of
+    from caesura.cli.quantities import key_values
+    from caesura.denoising import Spectral
+    from caesura.denoising.files import Chosen
+    from caesura.methods import build, construct, load, settings_of
 
-    given = dict(_pair(setting) for setting in settings)
+    given = key_values(settings, "inertia=0.95")
     if method == "spectral":
-        from caesura.denoising import Spectral
-
-        numbers = {key: _number(key, value) for key, value in given.items()}
-        known = ("milliseconds", "inertia", "floor")
-        for key in numbers:
-            if key not in known:
-                raise ValueError(f"spectral has no setting '{key}': choose from {', '.join(known)}")
-        cleaner = replace(Spectral(), **numbers)  # type: ignore[arg-type]
-        return cleaner, {key: getattr(cleaner, key) for key in known}
+        spectral = construct(Spectral, method, given)
+        return Chosen(spectral, method, settings_of(spectral))
     if not hasattr(load(method), "denoise"):
         raise ValueError(f"{method} fills gaps and takes out no noise: try --method spectral or cqtdiff")
     inpainter = build(method, given)
-    return inpainter.denoise, settings_of(inpainter)  # type: ignore[attr-defined]
+    return Chosen(inpainter.denoise, method, settings_of(inpainter))  # type: ignore[attr-defined]
 
 
 def told(done: Cleaned) -> str:
@@ -135,20 +128,6 @@ def told(done: Cleaned) -> str:
     if done.clipped:
         parts.append(f"{done.clipped} samples held at full scale")
     return ", ".join(parts) + (f". Note: {done.note}" if done.note else "")
-
-
-def _pair(setting: str) -> tuple[str, str]:
-    key, equals, value = setting.partition("=")
-    if not equals:
-        raise ValueError(f"-s {setting} is not KEY=VALUE: write -s inertia=0.95")
-    return key.strip(), value.strip()
-
-
-def _number(key: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise ValueError(f"spectral: {key}='{value}' is not a number") from None
 
 
 def _suffix(job: Any, path: Path, kind: str | None) -> str:

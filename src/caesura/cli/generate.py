@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["continue_", "generate", "vary"]
+__all__ = ["alone", "container", "continue_", "generate", "vary"]
 
 from pathlib import Path
 from typing import Annotated
@@ -88,8 +88,8 @@ def continue_(
     from caesura.cli.repairing import built
 
     targets, inpainter = where_to(output, candidates, force=force), built(method, setting or (), {})
-    with incoming(_alone(source, targets)) as path:
-        form, suffix = _format(path, targets[0], output_format)
+    with incoming(alone(source, targets)) as path:
+        form, suffix = container(path, targets[0], output_format)
         make = go_on(path, inpainter, duration, text=text, output_format=form, force=force)
         return each_candidate(targets, seed, make, suffix=suffix, quiet=quiet)
 
@@ -133,14 +133,14 @@ def vary(
     where = Where.parsed(gap, None, channel=channel)
     targets = where_to(output, candidates, force=force)
     inpainter = built(method, setting or (), {} if strength is None else {"strength": strength})
-    with incoming(_alone(source, targets)) as path:
-        form, suffix = _format(path, targets[0], output_format)
+    with incoming(alone(source, targets)) as path:
+        form, suffix = container(path, targets[0], output_format)
         regions = [label.region for label in where.labels(path, lambda fraction: None)]
         make = play_again(path, inpainter, regions, guide=guide, text=text, output_format=form, force=force)
         return each_candidate(targets, seed, make, suffix=suffix, quiet=quiet)
 
 
-def _alone(source: str, targets: list[Path]) -> Path:
+def alone(source: str, targets: list[Path]) -> Path:
     """The input, which no result may overwrite."""
     from caesura.cli.files import STREAM, required
 
@@ -153,7 +153,7 @@ def _alone(source: str, targets: list[Path]) -> Path:
     return path
 
 
-def _format(source: Path, target: Path, output_format: str | None) -> tuple[str | None, str]:
+def container(source: Path, target: Path, output_format: str | None) -> tuple[str | None, str]:
     """Container of the result, and the suffix of what goes to the standard output."""
     from caesura.audio import output_suffix
     from caesura.cli.files import STREAM

@@ -1,9 +1,10 @@
-"""What `generate`, `continue` and `vary` do with a method and files: make, write, and say in a line what was made."""
+"""What `generate`, `continue`, `vary` and `add` do with a method and files: make, write, and say what was made."""
 
 from __future__ import annotations
 
-__all__ = ["Make", "each_candidate", "go_on", "length", "make_alone", "play_again", "where_to"]
+__all__ = ["Make", "add_over", "each_candidate", "go_on", "length", "make_alone", "play_again", "where_to"]
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,10 @@ from caesura.cli.quantities import moment
 from caesura.cli.terminal import progress_bar, say
 
 if TYPE_CHECKING:
-    from caesura.audio import Info
-    from caesura.inpainter import Accepts, Inpainter, Progress
+    from caesura.inpainter import Inpainter, Progress
     from caesura.region import Region
 
 LONGEST = 600.0  # seconds that are made at once; they are held in memory
-SPARE = 1.0  # seconds of a recording that are read beyond what the method makes use of
 
 Make = Callable[[int, Path, "Progress"], str]
 """Makes one candidate, from its seed and the file it goes to, and says what it is."""
@@ -70,14 +69,11 @@ def each_candidate(targets: Sequence[Path], seed: int, make: Make, *, suffix: st
 
 def make_alone(inpainter: Inpainter, samples: int, rate: int, *, channels: int, text: str, force: bool) -> Make:
     """Sounds from nothing."""
-    from caesura.audio import Audio, write
-    from caesura.generation import generate
+    from caesura.making import Wish, generate_file
 
     def make(seed: int, target: Path, progress: Progress) -> str:
-        x = generate(
-            inpainter, samples, sample_rate=rate, channels=channels, text=text, seed=seed, progress=progress
-        )  # fmt: skip
-        done = write(target, Audio(x, rate), force=force)
+        wish = Wish(inpainter, text, seed)
+        done = generate_file(wish, target, samples, rate, channels=channels, force=force, progress=progress)
         return f"{samples / rate:.6g} s at {rate} Hz" + _held(done.clipped)
 
     return make
@@ -87,17 +83,18 @@ def go_on(
     source: Path, inpainter: Inpainter, duration: str, *, text: str, output_format: str | None, force: bool
 ) -> Make:
     """A recording and more."""
-    from caesura.audio import append, open_audio
-    from caesura.generation import continued
+    from caesura.audio import open_audio
+    from caesura.making import Wish, continue_file
 
     with open_audio(source) as reader:
         info = reader.info
-        samples = length(duration, "--duration", info.sample_rate)
-        end = reader.read(max(info.frames - _heard(inpainter.accepts, info), 0), info.frames)
+    samples = length(duration, "--duration", info.sample_rate)
 
     def make(seed: int, target: Path, progress: Progress) -> str:
-        longer = continued(end, samples, info.sample_rate, inpainter, text=text, seed=seed, progress=progress)
-        done = append(source, target, longer[:, end.shape[1] :], force=force, output_format=output_format)
+        wish = Wish(inpainter, text, seed)
+        done = continue_file(
+            wish, source, target, samples, output_format=output_format, force=force, progress=progress
+        )  # fmt: skip
         said = f"{samples / info.sample_rate:.6g} s added from {info.duration:.6g} s on" + _held(done.clipped)
         return said + (f" ({done.note})" if done.note else "")
 
@@ -115,43 +112,61 @@ def play_again(
     force: bool,
 ) -> Make:
     """A recording with regions varied; where there are none, all of it."""
-    from caesura.audio import Patch, read, resample, splice
-    from caesura.generation import varied
-    from caesura.problem import Region, gaps_of
-    from caesura.verify import verify
+    from caesura.audio import open_audio
+    from caesura.making import Wish, vary_file
 
-    audio = read(source)
-    x, rate = audio.samples, audio.sample_rate
-    gaps = gaps_of(regions or [Region(0, x.shape[1])], len(x))
-    model = None
-    if guide is not None:
-        other = read(required(guide))
-        model = resample(other.samples, other.sample_rate, rate)
+    with open_audio(source) as reader:
+        info = reader.info
+    model = None if guide is None else required(guide)
+    samples = sum(region.length for region in regions) if regions else info.frames
 
     def make(seed: int, target: Path, progress: Progress) -> str:
-        done = varied(x, gaps, rate, inpainter, guide=model, text=text, seed=seed, progress=progress)
-        patches = [
-            Patch(gap.start, done.samples[_rows(gap), gap.start : gap.stop], gap.channel) for gap in gaps
-        ]  # fmt: skip
-        spliced = splice(source, target, patches, force=force, output_format=output_format)
-        outside = verify(source, spliced.path, gaps).changed_outside
-        if outside:
-            raise ValueError(f"{outside} samples outside the regions changed: do not use {target}")
-        said = f"{sum(gap.length for gap in gaps) / rate:.6g} s varied" + _held(spliced.clipped)
-        return said + (f" ({spliced.note})" if spliced.note else "")
+        wish = Wish(inpainter, text, seed)
+        done = vary_file(
+            wish, source, target, regions,
+            guide=model, output_format=output_format, force=force, progress=progress,
+        )  # fmt: skip
+        said = f"{samples / info.sample_rate:.6g} s varied" + _held(done.clipped)
+        return said + (f" ({done.note})" if done.note else "")
 
     return make
 
 
-def _rows(region: Region) -> slice:
-    return slice(None) if region.channel is None else slice(region.channel, region.channel + 1)
+def add_over(
+    source: Path, inpainter: Inpainter, stems: Sequence[Path], *, text: str, output_format: str | None, force: bool
+) -> Make:
+    """A recording with something new over it; the candidates' stems go to the files of `stems`, where there are any."""
+    from caesura.audio import open_audio
+    from caesura.making import Wish, add_file
+
+    with open_audio(source) as reader:
+        seconds = reader.info.duration
+    if seconds > LONGEST:
+        raise ValueError(f"{source} has {seconds:.6g} s: up to {LONGEST:g} s can be added to at once")
+    left = iter(stems)
+
+    def make(seed: int, target: Path, progress: Progress) -> str:
+        stem = next(left, None)
+        done = add_file(
+            Wish(inpainter, text, seed), source, target,
+            stem=stem, output_format=output_format, force=force, progress=progress,
+        )  # fmt: skip
+        said = f"{seconds:.6g} s, " + _over(done.level, done.turned_down, done.share) + _held(done.written.clipped)
+        said += f", stem in {stem}" if stem else ""
+        return said + (f" ({done.written.note})" if done.written.note else "")
+
+    return make
 
 
-def _heard(accepts: Accepts, info: Info) -> int:
-    """Frames at the end of a recording that can make a difference to what follows."""
-    if accepts.context is None and accepts.window is None:
-        return info.frames
-    return round((max(accepts.context or 0.0, accepts.window or 0.0) + SPARE) * info.sample_rate)
+def _over(level: float | None, turned_down: float, share: float) -> str:
+    """What became of a stem."""
+    if level is None:
+        return "nothing to compare: the stem or the recording is silent"
+    said = f"the stem {abs(level):.1f} dB {'above' if level > 0.0 else 'below'} the recording"
+    if not share:
+        return said
+    much = "to nothing" if math.isinf(turned_down) else f"by up to {turned_down:.1f} dB"
+    return f"{said}, turned down {much} for {100.0 * share:.2g} % of the time, where there was no room for it"
 
 
 def _held(clipped: int) -> str:

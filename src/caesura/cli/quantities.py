@@ -1,18 +1,20 @@
-"""Times and frequencies as people type them.
+"""Times, frequencies and settings as people type them.
 
     time         12.5   12.5s   350ms   1:02.250   1:00:02.5   5512smp
     time range   1.20-1.35   1:02.2-1:02.4   350ms-400ms   5512smp-5600smp
     band         800-3200   300Hz-2kHz
     box          12.3-12.9,800-3200
+    setting      order=512
 
 A number without a unit is in seconds or in hertz. When one end of a range has another unit both ends need one.
 """
 
 from __future__ import annotations
 
-__all__ = ["Box", "Moment", "band", "box", "moment", "moments"]
+__all__ = ["Box", "Moment", "band", "box", "key_values", "moment", "moments"]
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 NUMBER = r"\d+(?:\.\d*)?|\.\d+"
@@ -123,3 +125,23 @@ def _check_units(text: str, ends: tuple[str, str], default: str, example: str) -
     units = ["".join(c for c in end if c.isalpha()).lower() for end in ends]
     if "" in units and set(units) - {"", default}:
         raise ValueError(f"'{text}' has a unit at one end only: give both ends one, as in {example}")
+
+
+def key_values(settings: Sequence[str], example: str, hint: str = "") -> dict[str, str]:
+    """Settings by their names.
+
+    Args:
+        settings: texts such as `order=512`.
+        example: what the message tells to write.
+        hint: what the message says besides.
+
+    Raises:
+        ValueError: a text is none.
+    """
+    given = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ValueError(f"-s {setting} is not KEY=VALUE: write -s {example}" + (f", {hint}" if hint else ""))
+        given[key.strip()] = value.strip()
+    return given

@@ -139,6 +139,7 @@ def built(method: str, settings: Sequence[str], short: Mapping[str, str]) -> Inp
     Raises:
         ValueError: there is no such method or setting, or a value does not fit.
     """
+    from caesura.cli.quantities import key_values
     from caesura.methods import build, load
 
     known = {field.name for field in dataclasses.fields(load(method))}  # type: ignore[arg-type]
@@ -146,14 +147,7 @@ def built(method: str, settings: Sequence[str], short: Mapping[str, str]) -> Inp
         if key not in known:
             option = f"--{key.replace('_', '-')}"
             raise ValueError(f"{option} {value} is a setting that {method} does not have: leave it out")
-    given = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise ValueError(
-                f"-s {setting} is not KEY=VALUE: write -s order=512, `caesura methods {method}` lists the keys"
-            )
-        given[key.strip()] = value.strip()
+    given = key_values(settings, "order=512", f"`caesura methods {method}` lists the keys")
     return build(method, {**given, **short})
 
 

@@ -11,7 +11,10 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["FAMILIES", "LOWEST", "PITCHES", "VELOCITIES", "Note", "held_out", "read_note", "read_notes", "render_notes"]
+__all__ = [
+    "FAMILIES", "LOWEST", "PEAK", "PITCHES", "VELOCITIES", "Note", "held_out", "level_of", "read_note", "read_notes",
+    "render_notes",
+]  # fmt: skip
 
 import io
 import json
@@ -122,6 +125,16 @@ def read_note(note: Note, sample_rate: int = 16000, seconds: float = SECONDS) ->
     x = resample(x.mean(axis=0, keepdims=True), rate, sample_rate)[0, : round(seconds * sample_rate)]
     x = np.pad(x, (0, round(seconds * sample_rate) - x.size))
     return np.asarray(x * (PEAK / max(float(np.abs(x).max()), QUIETEST)))
+
+
+def level_of(x: NDArray[np.float64]) -> float:
+    """What a sound was multiplied by, taken for a note at the level that networks learn notes at; 1 for silence.
+
+    Args:
+        x: (channels, samples).
+    """
+    peak = float(np.abs(x).max())
+    return peak / PEAK if peak > QUIETEST else 1.0
 
 
 def held_out(notes: Sequence[Note], share: float = 0.1, seed: int = 0) -> tuple[tuple[Note, ...], tuple[Note, ...]]:

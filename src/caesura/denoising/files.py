@@ -8,7 +8,7 @@ minute. What holds no noise is left as it is: digital silence, values that were 
 
 from __future__ import annotations
 
-__all__ = ["Cleaned", "Cleaner", "denoise_file"]
+__all__ = ["Chosen", "Cleaned", "Cleaner", "denoise_file"]
 
 import dataclasses
 import math
@@ -41,6 +41,15 @@ class Cleaner(Protocol):
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent) -> Array:
         """The recording (channels, samples) without its noise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """What takes noise out, and what the record says of it."""
+
+    cleaner: Cleaner
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,9 +96,7 @@ class Cleaned:
 def denoise_file(
     source: Path,
     target: Path,
-    cleaner: Cleaner,
-    name: str,
-    settings: Mapping[str, Any],
+    chosen: Chosen,
     *,
     noise: float | None = None,
     seed: int = 0,
@@ -102,9 +109,7 @@ def denoise_file(
     Args:
         source: any readable audio file.
         target: where the result goes; written only when everything has worked.
-        cleaner: what takes it out.
-        name: of the cleaner, for the record.
-        settings: of the cleaner, for the record.
+        chosen: what takes it out.
         noise: standard deviation of the noise, full scale 1; None: it is estimated.
         seed: of cleaners that draw; the same seed gives the same bytes.
         output_format: container of the result where it cannot or should not be that of the source.
@@ -116,7 +121,7 @@ def denoise_file(
         OSError: a file cannot be read or written.
     """
     with open_audio(source) as reader:
-        level, cleaner = _level(reader, cleaner, noise)
+        level, cleaner = _level(reader, chosen.cleaner, noise)
         powers = [0.0, 0.0]
         patches = _patches(reader, cleaner, level, seed, powers, progress)
         done = splice(source, target, patches, force=force, output_format=output_format)
@@ -128,8 +133,8 @@ def denoise_file(
         level,
         noise is None,
         taken,
-        name,
-        settings,
+        chosen.name,
+        chosen.settings,
         done.clipped,
         done.note,
     )

@@ -19,7 +19,7 @@ from __future__ import annotations
 __all__ = ["Spectral"]
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,33 +46,34 @@ class Spectral:
     """Weight of the frame before in the a priori signal-to-noise ratio; less follows faster and lets noise warble."""
     floor: float = -12.0
     """Decibels below which no a priori ratio is taken; noise alone goes down by twice as many."""
-    spectrum: NoiseSpectrum | None = field(default=None, repr=False)
-    """Of the noise; None: white, as loud as the problem says."""
 
     def __post_init__(self) -> None:
         for name, low, high in (("milliseconds", 2.0, 500.0), ("inertia", 0.0, 0.999), ("floor", -80.0, 0.0)):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name}={getattr(self, name)} must be from {low:g} to {high:g}")
 
-    def heard(self, blocks: Iterable[Array], sample_rate: int) -> Spectral:
+    def heard(self, blocks: Iterable[Array], sample_rate: int) -> Heard:
         """The same for the noise of a recording; see `noise_spectrum`."""
-        return replace(self, spectrum=noise_spectrum(blocks, sample_rate, self._frame(sample_rate)))
-
-    @property
-    def level(self) -> float:
-        """Standard deviation of the noise that was heard; 0 where none was."""
-        return self.spectrum.sigma if self.spectrum else 0.0
+        return Heard(self, noise_spectrum(blocks, sample_rate, self._frame(sample_rate)))
 
     def __call__(self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent) -> Array:
-        """The recording (channels, samples) without its noise.
+        """The recording (channels, samples) without its noise, which is taken for white.
 
         Args:
             problem: the recording and the level of its noise; gaps stay silent.
             rng: not used.
             progress: called with the fraction done.
         """
+        white = NoiseSpectrum.white(problem.noise, problem.channels, self._frame(problem.sample_rate))
+        return self.without(problem, white, progress)
+
+    def without(self, problem: Problem, noise: NoiseSpectrum, progress: Progress = silent) -> Array:
+        """The recording (channels, samples) without noise of a spectrum.
+
+        Raises:
+            ValueError: it was heard in other channels or frames.
+        """
         frame = self._frame(problem.sample_rate)
-        noise = self.spectrum or NoiseSpectrum.white(problem.noise, problem.channels, frame)
         if noise.frame != frame or len(noise.power) != problem.channels:
             raise ValueError(f"the noise was heard in {len(noise.power)} channels, in frames of {noise.frame} samples")
         cleaned = np.empty_like(problem.y)
@@ -103,6 +104,23 @@ class Spectral:
             np.minimum(wiener * np.exp(0.5 * exp1(np.maximum(wiener * g, SMALLEST))), 1.0, out=gain)
             left = gain**2 * g
         return gains
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Denoising of a recording whose noise was listened to."""
+
+    settings: Spectral
+    noise: NoiseSpectrum
+
+    @property
+    def level(self) -> float:
+        """Standard deviation of the noise, full scale 1."""
+        return self.noise.sigma
+
+    def __call__(self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent) -> Array:
+        """See `Spectral.__call__`; the noise is the one that was heard."""
+        return self.settings.without(problem, self.noise, progress)
 
 
 def _joined(frames: NDArray[np.complex128], frame: int, samples: int) -> Array:

@@ -6,7 +6,7 @@ elsewhere adds methods with entry points in the group `caesura.methods`.
 
 from __future__ import annotations
 
-__all__ = ["build", "load", "names", "parse", "settings_of"]
+__all__ = ["build", "construct", "load", "names", "parse", "settings_of"]
 
 import dataclasses
 import difflib
@@ -16,11 +16,12 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from caesura.inpainter import Inpainter
 
 GROUP = "caesura.methods"
+T = TypeVar("T")
 
 
 def names() -> tuple[str, ...]:
@@ -61,8 +62,15 @@ def build(name: str, settings: Mapping[str, Any] | None = None, /, **more: Any) 
     Raises:
         ValueError: no such method or field, or a value that does not fit; the message quotes it.
     """
-    cls = load(name)
-    given = {**(settings or {}), **more}
+    return construct(load(name), name, {**(settings or {}), **more})
+
+
+def construct(cls: type[T], name: str, given: Mapping[str, Any]) -> T:
+    """A dataclass with settings that may be text; `name` is what messages call it.
+
+    Raises:
+        ValueError: as for `build`.
+    """
     hints = get_type_hints(cls)
     known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in given:
@@ -73,9 +81,9 @@ def build(name: str, settings: Mapping[str, Any] | None = None, /, **more: Any) 
     return cls(**{key: _converted(name, key, value, hints[key]) for key, value in given.items()})
 
 
-def settings_of(inpainter: Inpainter) -> dict[str, Any]:
+def settings_of(inpainter: Any) -> dict[str, Any]:
     """The hyperparameters of a method by field name, as `build` takes them."""
-    return dataclasses.asdict(inpainter)  # type: ignore[call-overload,no-any-return]
+    return dataclasses.asdict(inpainter)
 
 
 def _converted(name: str, key: str, value: Any, hint: Any) -> Any:

@@ -1,7 +1,7 @@
 """What a network is shown of a recording: pieces of equal length at its own rate, and what comes back from them.
 
-A classical fill stands in for every gap before anything else is done. So resampling smears no zeros into the context,
-what lies above the network's band is filled as well, and there is a guess to start from:
+Classical fills stand in for gaps and boxes before anything else is done. So resampling smears no zeros into the
+context, what lies above the network's band is filled as well, and there is a guess to start from:
 
     x_hat = x_AR + up(z - down(x_AR)),   z the network's fill at its own rate
 
@@ -45,7 +45,9 @@ class Piece:
     """As much of one channel as the network takes at once."""
 
     guess: Array
-    """The signal with a classical fill in its gaps (length,); zero beyond the ends of the recording."""
+    """The signal with classical fills in its gaps and boxes (length,); zero beyond the ends of the recording."""
+    heard: Array
+    """The same with nothing in its boxes (length,)."""
     mask: Flags
     """(length,), True where reliable; False beyond the ends of the recording."""
     taken: Flags
@@ -79,7 +81,10 @@ class Recording:
         """Fill the gaps of `problem` with the method `guess` and go to `sample_rate`."""
         self.problem, self.sample_rate = problem, sample_rate
         self.filled = np.where(problem.mask, problem.y, build(guess, settings)(problem, rng=np.random.default_rng(0)))
-        self.low = resample(self.filled, problem.sample_rate, sample_rate)
+        self.heard = resample(self.filled, problem.sample_rate, sample_rate)
+        if problem.boxes:
+            self.filled = _boxes_filled(replace(problem, y=self.filled, unknown=(), observed=True))
+        self.low = resample(self.filled, problem.sample_rate, sample_rate) if problem.boxes else self.heard
         self.change = np.zeros_like(self.low)
 
     def put(self, piece: Piece, fill: Array) -> None:
@@ -123,6 +128,13 @@ class Job:
         return self.seed, piece.guess.tobytes(), piece.mask.tobytes(), piece.boxes
 
 
+def _boxes_filled(problem: Problem) -> Array:
+    """The signal with classical fills in its boxes; its gaps count as known."""
+    known = replace(problem, regions=problem.boxes)
+    fills = (build("nmf")(known.channel(c), rng=np.random.default_rng(0))[0] for c in range(problem.channels))
+    return known.paste(np.stack(list(fills)))
+
+
 def length_for(problem: Problem, context: float, sample_rate: int, trained: int, halvings: int) -> int:
     """Samples of a piece in which the longest region leaves room for its context.
 
@@ -162,9 +174,10 @@ def cut(recording: Recording, length: int, context: float) -> Iterator[Piece]:
         for window in plan(wanted, low.size, rate, hears):
             start = _placed(window.targets, low.size, length)
             taken = _covered(window.targets, low.size)
-            x, mask, taken = (_stretch(each, start, length) for each in (low, reliable, taken))
+            signals = low, recording.heard[c], reliable, taken
+            guess, heard, mask, taken = (_stretch(each, start, length) for each in signals)
             boxes = clipped((t for t in window.targets if not t.is_gap), max(start, 0), start + length)
-            yield Piece(x, mask, taken, tuple(b.shifted(max(-start, 0)) for b in boxes), start, c)
+            yield Piece(guess, heard, mask, taken, tuple(b.shifted(max(-start, 0)) for b in boxes), start, c)
 
 
 def _moved(region: Region, scale: float, samples: int) -> Region:

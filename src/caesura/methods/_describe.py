@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Description", "Setting", "describe"]
 
 import ast
+import dataclasses
 import inspect
 import re
 import sys
@@ -60,12 +61,11 @@ def describe(name: str) -> Description:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     doc = ast.get_docstring(tree) or ""
     cls = _class(tree, wanted)
-    body = cls.body if cls else []
     return Description(
         name=name,
         summary=_first_sentence((cls and ast.get_docstring(cls)) or doc),
-        accepts=_accepts(body),
-        fields=tuple(_settings(body, _constants(tree))),
+        accepts=_accepts(cls.body if cls else []),
+        fields=tuple(_fields(tree, cls)),
         packages=tuple(sorted(_packages(tree))),
         references=_references(doc),
         source=path,
@@ -93,6 +93,29 @@ def _class(tree: ast.Module, wanted: str) -> ast.ClassDef | None:
         if not wanted and isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             wanted = str(ast.literal_eval(node.value)[0])
     return classes.get(wanted)
+
+
+def _fields(tree: ast.Module, cls: ast.ClassDef | None) -> list[Setting]:
+    """Settings of a class after those of the private base in this folder that it may have, as a dataclass has them."""
+    if cls is None:
+        return []
+    found = {each.name: each for each in _inherited(tree, cls)}
+    for each in _settings(cls.body, _constants(tree)):
+        before = found.get(each.name)
+        found[each.name] = each if each.doc or before is None else dataclasses.replace(each, doc=before.doc)
+    return list(found.values())
+
+
+def _inherited(tree: ast.Module, cls: ast.ClassDef) -> list[Setting]:
+    bases = {base.id for base in cls.bases if isinstance(base, ast.Name)}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{__package__}._"):
+            name = next((alias.name for alias in node.names if alias.name in bases), None)
+            if name is not None:
+                path = Path(__file__).with_name(f"{str(node.module).rpartition('.')[2]}.py")
+                base = ast.parse(path.read_text(encoding="utf-8"))
+                return _fields(base, _class(base, name))
+    return []
 
 
 def _accepts(body: list[ast.stmt]) -> dict[str, Any]:

@@ -11,9 +11,7 @@ from __future__ import annotations
 __all__ = [
     "PRESETS",
     "Clip",
-    "Conditioning",
     "Draw",
-    "Settings",
     "Walk",
     "best_of",
     "estimates",
@@ -26,7 +24,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -41,44 +39,19 @@ from caesura.diffusion.noise import from_rng
 from caesura.inpainter import Listener, Note, Progress
 from caesura.joints import joined
 from caesura.methods._levelling import matched
-from caesura.methods._walks import PRESETS, Conditioning, Preset, Walk
+from caesura.methods._walks import PRESETS, Walk
 from caesura.networks.clap import DEFAULT, Clap, open_clap
 from caesura.networks.latent_models import TextModel, Told
 from caesura.networks.weights import MissingWeights
 from caesura.problem import Problem, Region
 from caesura.seam import seam_score
 
+if TYPE_CHECKING:
+    from caesura.methods._text_method import TextMethod
+
 Array = NDArray[np.float64]
 
-LONGEST = 10.24  # seconds that the models hear at once
 RANKING = DEFAULT  # weights that candidates are ranked by where there is a text
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Fields that both methods have; their own files say what they mean."""
-
-    weights: str
-    conditioning: Conditioning
-    preset: Preset
-    steps: int
-    scale: float
-    negative: str
-    duration: float
-    known: Sees
-    oracle_latents: bool
-    strength: float
-    candidates: int
-
-    def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("scale", 0.0), ("candidates", 1)):
-            if not getattr(self, name) >= least:
-                raise ValueError(f"{name}={getattr(self, name)} is below {least:g}")
-        if self.steps == 1:
-            raise ValueError("steps=1 is no walk: 2 or more, or 0 to leave it to the preset")
-        for name, most in (("duration", LONGEST), ("strength", 1.0)):
-            if not 0.0 < getattr(self, name) <= most:
-                raise ValueError(f"{name}={getattr(self, name)} must be above 0 and at most {most:g}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +61,7 @@ class Draw:
     model: TextModel
     walk: Walk
     sigmas: Tensor
-    settings: Settings
+    settings: TextMethod
 
 
 @dataclass(frozen=True, eq=False)

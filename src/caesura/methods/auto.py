@@ -77,22 +77,24 @@ class Auto:
         ready = self._clicks(problem)
         long: list[Region] = []
         refused: list[Region] = []
-        for done, gap in enumerate(gaps):
+        parts = _Parts(progress, sum(map(len, (gaps, problem.boxes))))
+        for gap in gaps:
             seconds = gap.length / problem.sample_rate
             if seconds > self.max_gap and self.policy == "flag":
                 refused.append(gap)
                 note(Note(gap, why=_too_long(seconds, self.max_gap), refused=True))
             elif seconds > LONG:
-                long.append(gap)
+                long.append(gap)  # all at once, below
+                continue
             else:
-                chosen, why = self._choose(seconds)
-                self._fill(problem, gap, chosen, why, estimate, note, ready)
-            progress((done + 1) / len(gaps))
+                self._fill(problem, gap, *self._choose(seconds), estimate, note, ready)
+            parts.take(1)(1.0)
         if long:
             known = dataclasses.replace(problem, y=estimate, regions=tuple(long), observed=True)
-            _fill_long(dataclasses.replace(known, unknown=(*problem.unknown, *refused)), estimate, rng, note)
+            known = dataclasses.replace(known, unknown=(*problem.unknown, *refused))
+            _fill_long(known, estimate, rng, parts.take(len(long)), note)
         if problem.boxes:
-            _fill_boxes(problem, estimate, rng, note)
+            _fill_boxes(problem, estimate, rng, parts.take(len(problem.boxes)), note)
         return estimate
 
     def _choose(self, seconds: float) -> tuple[Lsar, str]:
@@ -137,12 +139,30 @@ class Auto:
             note(dataclasses.replace(said, method="lsar", why=f"{why}; {said.why}" if said.why else why))
 
 
-def _fill_long(problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, note: Listener) -> None:
+class _Parts:
+    """Progress of one part of the work after the other, each as long as it has regions."""
+
+    def __init__(self, progress: Progress, regions: int) -> None:
+        self.progress, self.regions, self.done = progress, regions, 0
+
+    def take(self, count: int) -> Progress:
+        """Progress of the next `count` regions."""
+        before, self.done = self.done, self.done + count
+        return lambda fraction: self.progress((before + fraction * count) / self.regions)
+
+
+def _fill_long(
+    problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, progress: Progress, note: Listener
+) -> None:
     """Fill long gaps sparsely, in place; what was put into the others counts as known."""
     for c in range(problem.channels):
         own = problem.channel(c)
         if own.gaps:
-            found = Spain(learned=True, level=LEVEL)(own, rng=rng)[0]
+
+            def part(fraction: float, c: int = c) -> None:
+                progress((c + fraction) / problem.channels)
+
+            found = Spain(learned=True, level=LEVEL)(own, rng=rng, progress=part)[0]
             for gap in own.gaps:
                 estimate[c, gap.start : gap.stop] = found[gap.start : gap.stop]
     for gap in problem.gaps:
@@ -150,7 +170,9 @@ def _fill_long(problem: Problem, estimate: NDArray[np.float64], rng: np.random.G
         note(Note(gap, method="spain", why=f"{length}: prediction fades, the sparsest spectrum that fits goes on"))
 
 
-def _fill_boxes(problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, note: Listener) -> None:
+def _fill_boxes(
+    problem: Problem, estimate: NDArray[np.float64], rng: np.random.Generator, progress: Progress, note: Listener
+) -> None:
     """Fill the boxes of every channel, in place; what was put into the gaps counts as known."""
     seed = int(rng.integers(2**32))
     known = dataclasses.replace(problem, y=estimate, regions=problem.boxes, unknown=(), observed=True)
@@ -165,6 +187,7 @@ def _fill_boxes(problem: Problem, estimate: NDArray[np.float64], rng: np.random.
             for box in boxes:
                 why = f"{box.length / problem.sample_rate:.3g} s by {box.high - box.low:.0f} Hz"
                 note(Note(dataclasses.replace(box, channel=c), method=name, why=why))
+        progress((c + 1) / problem.channels)
 
 
 def _too_long(seconds: float, limit: float) -> str:

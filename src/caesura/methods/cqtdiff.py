@@ -179,13 +179,13 @@ class Cqtdiff:
     def _walk(self, facts: Facts, jobs: Sequence[Job], progress: Progress) -> list[Array]:
         """Sample a batch of pieces of one length, all of them with boxes or all without."""
         pieces = [job.piece for job in jobs]
-        guess, mask, taken = (
+        guess, heard, mask, taken = (
             torch.from_numpy(np.stack([getattr(piece, name) for piece in pieces]))
-            for name in ("guess", "mask", "taken")
+            for name in ("guess", "heard", "mask", "taken")
         )
         prior = facts.prior(guess, mask & ~taken)
         noise = from_rng([np.random.default_rng(job.seed) for job in jobs])
-        usual = 0.0 if pieces[0].boxes else facts.start
+        usual = facts.start_boxes if pieces[0].boxes else facts.start
         start = usual if self.start is None else self.start
         top = start * facts.sigma_data if start else facts.sigma_max
         sigmas = karras(self.steps or facts.steps, facts.sigma_min, top, facts.rho)
@@ -193,7 +193,7 @@ class Cqtdiff:
         z = sample(
             prior.denoiser,
             self._conditioner(facts.boxes if pieces[0].boxes else facts.gaps),
-            _observed(prior.clean, mask, pieces, facts.sample_rate),
+            _observed(prior.forth(heard.to(prior.clean)), mask, pieces, facts.sample_rate),
             sigmas,
             self._step(facts, len(sigmas)),
             start=known + top * noise(known),
@@ -227,12 +227,12 @@ class Cqtdiff:
                 note(Note(region, parameters={"weights": self.weights, "steps": self.steps or facts.steps}))
 
 
-def _observed(clean: Tensor, mask: Tensor, pieces: Sequence[Piece], sample_rate: int) -> Observation:
+def _observed(heard: Tensor, mask: Tensor, pieces: Sequence[Piece], sample_rate: int) -> Observation:
     """What is known of a batch: samples, and in the spans of boxes all but their bands."""
-    mask = mask.to(clean.device)
+    mask = mask.to(heard.device)
     if not any(piece.boxes for piece in pieces):
-        return Masked(clean, mask)
-    return lacking(clean, mask, [[_band(box, sample_rate) for box in piece.boxes] for piece in pieces])
+        return Masked(heard, mask)
+    return lacking(heard, mask, [[_band(box, sample_rate) for box in piece.boxes] for piece in pieces])
 
 
 def _band(box: Region, sample_rate: int) -> Multiplier:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from caesura.audio import resample
 from caesura.codecs import reliable
-from caesura.data.notes import FAMILIES, LOWEST, PEAK, PITCHES, VELOCITIES
+from caesura.data.notes import FAMILIES, LOWEST, PEAK, PITCHES, VELOCITIES, level_of
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
 from caesura.methods._cqtdiff import Recording
 from caesura.problem import Problem, Region, runs
@@ -45,7 +45,6 @@ Array = NDArray[np.float64]
 RATE = 16000
 SHORTEST = 4  # coarse columns that the transformers look at
 FADE = 0.02  # seconds at each end of a gap over which prediction gives way to the decoded sound
-QUIET = 1e-4  # peak below which there is no level to go by
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,7 @@ class Notono:
         samples = x.shape[1]
         least = SHORTEST * codec.melif.hop_length * 32
         model = _model(recording, samples) if self.layer == "bottom" else x[:0]
-        peak = float(np.abs(np.concatenate([x, model])).max())
-        gain = peak / PEAK if peak > QUIET else 1.0
+        gain = level_of(np.concatenate([x, model]))
         padded = np.pad(x / gain, ((0, 0), (0, max(least - samples, 0))))
         maps = codec.encode(padded)
         regions = _at(recording.problem, samples)

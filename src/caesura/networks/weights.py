@@ -61,6 +61,8 @@ class Card:
     """Of the weights, SPDX."""
     trained_on: str
     """Data, and its licence."""
+    method: str = ""
+    """File in `caesura.methods` that works with them; empty for what only measures."""
     hub: str = ""
     """Repository on the Hugging Face hub."""
     revision: str = ""

@@ -180,7 +180,7 @@ def _absent(method: str, weights: str) -> str:
     """Why weights cannot be used; empty where they can."""
     from caesura.networks.weights import MissingWeights, cards, find
 
-    if not weights and any(card.bundled and name.partition("-")[0] == method for name, card in cards().items()):
+    if not weights and any(card.bundled and card.method == method for card in cards().values()):
         return ""  # those of the package
     if weights in cards():
         try:

@@ -14,13 +14,11 @@ from caesura.inpainter import Inpainter, Progress
 from caesura.region import Region, merge
 
 if TYPE_CHECKING:
+    from caesura.making import Wish
     from caesura.studio.tasks import Make
 
 KINDS = ("generate", "continue", "vary", "morph")
-NOTES = 16_000  # hertz at which notes are coded
 LONGEST_HEARD = 120.0  # seconds at the end of a recording that a method without a limit hears
-SPARE = 1.0  # seconds more than a method hears, so that the seam lies well inside
-QUIET = 1e-4  # peak below which there is no level to go by
 
 
 def reason(kind: str) -> str:
@@ -40,37 +38,26 @@ def make(task: Make, target: Path, seed: int, progress: Progress) -> None:
 
 
 def _generate(task: Make, target: Path, seed: int, progress: Progress) -> None:
-    from caesura.audio import Audio, write
-    from caesura.generation import generate
+    from caesura.making import generate_file
 
     samples = round(task.seconds * task.sample_rate)
-    x = generate(_method(task), samples, sample_rate=task.sample_rate, text=task.text, seed=seed, progress=progress)
-    write(target, Audio(x, task.sample_rate), subtype="PCM_24")
+    generate_file(_wish(task, seed), target, samples, task.sample_rate, subtype="PCM_24", progress=progress)
 
 
 def _continue(task: Make, target: Path, seed: int, progress: Progress) -> None:
-    from caesura.audio import append, open_audio
-    from caesura.generation import continued
+    from caesura.audio import open_audio
+    from caesura.making import continue_file
 
-    source, method = _needed(task), _method(task)
+    source = _needed(task)
     with open_audio(source) as reader:
-        info = reader.info
-        heard = max(method.accepts.context or LONGEST_HEARD, method.accepts.window or 0.0) + SPARE
-        end = np.nan_to_num(reader.read(max(info.frames - round(heard * info.sample_rate), 0), info.frames))
-    samples = round(task.seconds * info.sample_rate)
-    longer = continued(end, samples, info.sample_rate, method, text=task.text, seed=seed, progress=progress)
-    append(source, target, longer[:, end.shape[1] :])
+        samples = round(task.seconds * reader.info.sample_rate)
+    continue_file(_wish(task, seed), source, target, samples, longest=LONGEST_HEARD, progress=progress)
 
 
 def _vary(task: Make, target: Path, seed: int, progress: Progress) -> None:
-    from caesura.audio import Patch, read, splice
-    from caesura.generation import varied
+    from caesura.making import vary_file
 
-    known = read(_needed(task))
-    x = np.nan_to_num(known.samples)
-    everything = (Region(0, x.shape[1]),)
-    done = varied(x, everything, known.sample_rate, _method(task), text=task.text, seed=seed, progress=progress)
-    splice(_needed(task), target, (Patch(0, done.samples),))
+    vary_file(_wish(task, seed), _needed(task), target, progress=progress)
 
 
 def _morph(task: Make, target: Path, seed: int, progress: Progress) -> None:
@@ -100,23 +87,17 @@ _WAYS: Mapping[str, Callable[[Any, Path, int, Progress], None]] = {
 
 def codes(source: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The two maps of codes of a sound, as the wire has them."""
-    from caesura.audio import open_audio, resample
-    from caesura.data.notes import PEAK
-    from caesura.methods._notono import open_networks
+    from caesura.audio import Audio, read
+    from caesura.codes import RATE, encode, grids
 
-    codec = open_networks(str(settings.get("weights", ""))).codec
-    with open_audio(source) as reader:
-        rate, frames = reader.info.sample_rate, reader.info.frames
-        x = resample(np.nan_to_num(reader.read(0, frames)).mean(axis=0, keepdims=True), rate, NOTES)
-    peak = float(np.abs(x).max())
-    maps = codec.encode(x * (PEAK / peak if peak > QUIET else 1.0))
+    weights, audio = str(settings.get("weights", "")), read(source)
+    found = encode(Audio(np.nan_to_num(audio.samples).mean(axis=0, keepdims=True), audio.sample_rate), weights)
     layers = {}
-    for name, found in zip(("top", "bottom"), maps, strict=True):
-        cells = codec.cells(x.shape[1], top=name == "top")
-        times = np.append(cells.start, cells.stop[-1:]) * (rate / NOTES)
-        starts = [*np.ceil(times[:-1]).astype(int).tolist(), frames]
+    for name, layer, cells in zip(("top", "bottom"), (found.top, found.bottom), grids(found, weights), strict=True):
+        times = np.append(cells.start, cells.stop[-1:]) * (audio.sample_rate / RATE)
+        starts = [*np.ceil(times[:-1]).astype(int).tolist(), found.samples]
         edges = [*cells.low.tolist(), float(cells.high[-1])]
-        layers[name] = {"codes": found[0].cpu().tolist(), "starts": starts, "edges": edges}
+        layers[name] = {"codes": layer[0].tolist(), "starts": starts, "edges": edges}
     return layers
 
 
@@ -149,6 +130,12 @@ def _boxes(
         band = () if whole else (edges[first], edges[last])
         for left, right in merge(spans):
             yield Region(starts[left], starts[right], *band)
+
+
+def _wish(task: Make, seed: int) -> Wish:
+    from caesura.making import Wish
+
+    return Wish(_method(task), task.text, seed)
 
 
 def _method(task: Make) -> Inpainter:

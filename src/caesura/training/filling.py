@@ -6,10 +6,11 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["CODER", "Preset", "train_filler"]
+__all__ = ["CODER", "Preset", "export_filler", "presets", "train_filler"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lightning import Callback
 
@@ -19,7 +20,7 @@ from caesura.networks.vqvae2 import Vqvae2
 from caesura.networks.weights import load
 from caesura.training.coding import Filler, Optimisation
 from caesura.training.notes import Codes, Selections, coded, imaged
-from caesura.training.run import Run, check, fit
+from caesura.training.run import Run, check, exported, fit
 
 CODER = "vqvae.safetensors"
 
@@ -30,6 +31,21 @@ class Preset:
 
     shape: codemap_transformer.Shape
     how: Optimisation
+
+
+def presets(layer: str, batch: int) -> dict[str, Preset]:
+    """The sizes of the transformer of a map.
+
+    Args:
+        layer: "top" or "bottom".
+        batch: selections per step on a GPU.
+    """
+    how = {
+        "tiny": Optimisation(batch=2, rate=3e-3, warmup=5, every=4),
+        "cpu": Optimisation(batch=8, rate=1e-3, warmup=200, decay=0.998, smoothing=0.02),
+        "gpu": Optimisation(batch=batch, rate=3e-4, warmup=1000, decay=0.9995, smoothing=0.02, workers=8),
+    }
+    return {size: Preset(codemap_transformer.PRESETS[f"{layer}-{size}"], each) for size, each in how.items()}
 
 
 def train_filler(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -> Filler:
@@ -48,6 +64,11 @@ def train_filler(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -
     filler = Filler(preset.shape, preset.how, examples, kept, run.seed)
     fit(filler, run, callbacks)
     return filler
+
+
+def export_filler(checkpoint: Path, out: Path, layer: str, size: str) -> None:
+    """Write the average of a checkpoint's weights; see `caesura.training.run.exported`."""
+    exported(checkpoint, out, codemap_transformer, f"{layer}-{size}", "average.network.")
 
 
 def _codes(coder: Vqvae2, notes: Sequence[Note], preset: Preset, run: Run) -> Codes:
