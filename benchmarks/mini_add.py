@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from caesura.audio import read
 from caesura.codecs.mel import Level, Mel
 from caesura.codecs.vae import Latents
+from caesura.codecs.voicing import Voice
 from caesura.data.phrases import MOODS, SECONDS, Phrase
 from caesura.data.stems import Piece, pieces
 from caesura.methods import build
@@ -95,32 +96,45 @@ def chroma(x: Array) -> Array:
     return np.asarray(whole / np.maximum(whole.sum(axis=1, keepdims=True), 1e-12))
 
 
-def in_key(x: Array, piece: Piece) -> float:
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What is compared of a sound."""
+
+    classes: Array
+    """See `chroma`."""
+    rise: Array
+    """How much sets in, every 10 ms (frames,)."""
+    power: Array
+    """Of mel bands (frames, bands)."""
+
+    @classmethod
+    def of(cls, x: Array) -> Heard:
+        """Of a sound (samples,)."""
+        mel = Mel().encode(Level.of(x).apply(x))
+        rise = np.maximum(np.diff(np.maximum(mel, FLOOR), axis=0), 0.0).mean(axis=1)
+        return cls(chroma(x), np.convolve(rise, np.ones(TOGETHER) / TOGETHER, mode="same"), np.exp(2 * mel))
+
+
+def in_key(x: Heard, piece: Piece) -> float:
     """Share of a sound's power in the notes of a piece's key, the mean over half seconds."""
     scale = [(piece.tonic + step) % 12 for step in MOODS[piece.mood]]
-    return float(chroma(x)[:, scale].sum(axis=1).mean())
+    return float(x.classes[:, scale].sum(axis=1).mean())
 
 
-def harmony(x: Array, y: Array) -> float:
+def harmony(x: Heard, y: Heard) -> float:
     """Cosine of the pitch classes of two sounds, the mean over half seconds."""
-    a, b = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in (chroma(x), chroma(y)))
+    a, b = (c / np.maximum(np.linalg.norm(c, axis=1, keepdims=True), 1e-12) for c in (x.classes, y.classes))
     return float(np.sum(a * b, axis=1).mean())
 
 
-def onsets(x: Array, y: Array) -> float:
+def onsets(x: Heard, y: Heard) -> float:
     """Correlation of how two sounds set in."""
-
-    def rising(signal: Array) -> Array:
-        mel = np.maximum(Mel().encode(Level.of(signal).apply(signal)), FLOOR)
-        rise = np.maximum(np.diff(mel, axis=0), 0.0).mean(axis=1)
-        return np.convolve(rise, np.ones(TOGETHER) / TOGETHER, mode="same")
-
-    return float(np.corrcoef(rising(x), rising(y))[0, 1])
+    return float(np.corrcoef(x.rise, y.rise)[0, 1])
 
 
-def leaked(x: Array, y: Array) -> float:
+def leaked(x: Heard, y: Heard) -> float:
     """Share of the power of `x`, in mel bands and frames, that is explained by that of `y` at a gain of each band."""
-    a, b = (np.exp(2 * Mel().encode(Level.of(each).apply(each))) for each in (x, y))
+    a, b = x.power, y.power
     gain = np.maximum(np.sum(a * b, axis=0) / np.maximum(np.sum(b * b, axis=0), 1e-12), 0.0)
     return float(1.0 - np.sum((a - gain * b) ** 2) / np.sum(a**2))
 
@@ -130,6 +144,7 @@ class Table:
 
     def __init__(self, judge: PhraseClassifier, found: Sequence[Case]) -> None:
         self.judge, self.cases = judge, found
+        self.backings = [Heard.of(case.backing) for case in found]
         self.lines: list[str] = []
 
     def add(self, name: str, sounds: Sequence[Array]) -> None:
@@ -138,19 +153,20 @@ class Table:
         for case, x in zip(self.cases, sounds, strict=True):
             for question, said in judged(self.judge, torch.from_numpy(x)).items():
                 right[question].append(QUESTIONS[question][int(said.argmax())] == getattr(case.phrase, question))
-        key = [100 * in_key(x, case.piece) for case, x in zip(self.cases, sounds, strict=True)]
+        heard = [Heard.of(x) for x in sounds]
+        key = [100 * in_key(x, case.piece) for case, x in zip(self.cases, heard, strict=True)]
         row = [*(_share(each) for each in right.values()), _mean(key, 0)]
         for score, digits in ((harmony, 2), (onsets, 2), (leaked, 2)):
-            row.append(_mean(self._over_others(score, sounds), digits))
+            row.append(_mean(self._over_others(score, heard), digits))
         self.lines.append(f"| {name} | {len(sounds)} | " + " | ".join(row) + " |")
         print(self.lines[-1], flush=True)
 
-    def _over_others(self, score: Callable[[Array, Array], float], sounds: Sequence[Array]) -> list[float]:
+    def _over_others(self, score: Callable[[Heard, Heard], float], sounds: Sequence[Heard]) -> list[float]:
         """How much higher each scores with its own backing track than with those of other pieces."""
         found, total = [], len(self.cases)
         for k, x in enumerate(sounds):
-            others = [self.cases[(k + n) % total].backing for n in range(1, min(SHIFTS, total - 1) + 1)]
-            found.append(score(x, self.cases[k].backing) - float(np.mean([score(x, other) for other in others])))
+            others = [self.backings[(k + n) % total] for n in range(1, min(SHIFTS, total - 1) + 1)]
+            found.append(score(x, self.backings[k]) - float(np.mean([score(x, other) for other in others])))
         return found
 
     def page(self) -> str:
@@ -222,6 +238,7 @@ def main() -> int:
         table.add("the stem that was taken out", [case.stem for case in found])
         codec = open_mini("").codec
         table.add("the same by way of codec and voice", [_coded(codec, case.stem) for case in found])
+        table.add("out of perfect pictures of mix and backing track", [_subtracted(case) for case in found])
         table.add("`text_mini`, told the same", alone(found))
     for name in given.methods.split(","):
         table.add(f"`{name}`", stems_of(name, found, settings))
@@ -239,6 +256,14 @@ def main() -> int:
 def _coded(codec: Latents, x: Array) -> Array:
     whole = np.pad(Level.of(x).apply(x), (0, -x.size % codec.row))
     return codec.decode(codec.encode(torch.from_numpy(whole)[None].float()), whole.size)[0].double().numpy()
+
+
+def _subtracted(case: Case) -> Array:
+    """What a model that draws the mix could give at best: the power of the mix less that of the backing track."""
+    mix = case.stem + case.backing
+    level, voice = Level.of(mix), Voice()
+    whole, other = (np.exp(2 * voice.mel.encode(level.apply(x))) for x in (mix, case.backing))
+    return voice(0.5 * np.log(np.maximum(whole - other, np.exp(2 * FLOOR))), mix.size)
 
 
 if __name__ == "__main__":
