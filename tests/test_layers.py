@@ -79,6 +79,7 @@ WITH_TORCH = (
     "codecs/patches.py",
     "codecs/vae.py",
     "codecs/vqvae.py",
+    "data/separation.py",
     "methods/_denoising.py",
     "methods/_latent.py",
     "methods/_walks.py",

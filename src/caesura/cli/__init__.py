@@ -31,10 +31,11 @@ from caesura.cli.image import image_app
 from caesura.cli.models import models_app
 from caesura.cli.morph import morph
 from caesura.cli.notes import notes_app
+from caesura.cli.prepare import prepare_app
 from caesura.cli.restore import restore
 from caesura.cli.studio import studio
 from caesura.cli.terminal import one_line, say
-from caesura.cli.train import prepare_app, train
+from caesura.cli.train import train
 
 USAGE, INTERRUPTED = 2, 130
 
