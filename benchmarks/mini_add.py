@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ BAND = (100.0, 4000.0)  # hertz that they are taken from
 HALF_SECOND = 10  # of these frames
 TOGETHER = 3  # frames of 10 ms that an onset may last
 SHIFTS = 10  # pieces whose backing tracks are compared with, for each stem
+QUIETEST = 1e-3  # peak of a stem that sounds
 FLOOR = -9.0  # of log-mel spectrograms, natural logarithm
 
 
@@ -70,17 +72,19 @@ class Case:
 
 
 def cases(found: Sequence[Piece], count: int) -> list[Case]:
-    """One stem of each of so many pieces, from all over."""
-    rng, made = np.random.default_rng(0), []
+    """One stem of each of so many pieces, from all over; of all families about equally often."""
+    asked: Counter[str] = Counter()
+    made = []
     for k in np.linspace(0, len(found) - 1, min(count, len(found))):
         piece = found[int(k)]
         sounds = [read(piece.path(stem)).samples[0] for stem in piece.stems]
-        heard = [n for n, stem in enumerate(piece.stems) if stem.phrase is not None and np.abs(sounds[n]).max() > 1e-3]
-        chosen = heard[int(rng.integers(len(heard)))]
-        phrase = piece.stems[chosen].phrase
-        if phrase is not None:
-            backing = np.sum([x for n, x in enumerate(sounds) if n != chosen], axis=0)
-            made.append(Case(piece, phrase, sounds[chosen], backing))
+        phrases = {
+            n: stem.phrase for n, stem in enumerate(piece.stems) if stem.phrase and np.abs(sounds[n]).max() > 1e-3
+        }
+        chosen, phrase = min(phrases.items(), key=lambda item: asked[item[1].family])
+        asked[phrase.family] += 1
+        backing = np.sum([x for n, x in enumerate(sounds) if n != chosen], axis=0)
+        made.append(Case(piece, phrase, sounds[chosen], backing))
     return made
 
 
@@ -218,7 +222,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="from `caesura prepare stems`")
     parser.add_argument("--judge", required=True, help="weights of phrase_classifier")
-    parser.add_argument("--methods", default="mini_p2p", help="with commas between them")
+    parser.add_argument("--methods", default="mini_p2p", help="with commas between; none: the other rows")
     parser.add_argument("--count", type=int, default=70, help="stems per row")
     parser.add_argument("--settings", default="", help="settings of the methods, key=value:key=value")
     parser.add_argument(
@@ -240,7 +244,7 @@ def main() -> int:
         table.add("the same by way of codec and voice", [_coded(codec, case.stem) for case in found])
         table.add("out of perfect pictures of mix and backing track", [_subtracted(case) for case in found])
         table.add("`text_mini`, told the same", alone(found))
-    for name in given.methods.split(","):
+    for name in filter(None, given.methods.split(",")):
         table.add(f"`{name}`", stems_of(name, found, settings))
         if not given.only:
             table.add(f"`{name}`, given the backing track of another piece", stems_of(name, found, settings, shift=1))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
@@ -19,6 +20,7 @@ with warnings.catch_warnings():
     from caesura.training.recipes import mini_p2p as recipe
 
 from caesura.addition import added  # noqa: E402
+from caesura.cli import main  # noqa: E402
 from caesura.codecs.patches import CHANNELS, Patches  # noqa: E402
 from caesura.data import stems  # noqa: E402
 from caesura.data.phrases import Part  # noqa: E402
@@ -268,3 +270,23 @@ def test_silence_is_no_backing_track() -> None:
 def test_bad_settings_are_named(setting: dict[str, float], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         quick(**setting)
+
+
+def test_the_weights_that_ship_are_of_the_network_and_hear_the_backing_track() -> None:
+    network = open_mini("", "mini_p2p").network
+    assert sum(p.numel() for p in network.parameters()) == 5_458_368
+    z, guide = torch.randn(2, 1, CHANNELS, 32, 16, generator=torch.Generator().manual_seed(0)).unbind()
+    t, words = torch.tensor([600]), network.read(pieces("slow low strings"))
+    alone, beside = (network(z, t, *words, each) for each in (torch.zeros(1, 1, 1, 1), guide))
+    assert (alone - beside).square().mean() > 1e-3 * alone.square().mean()
+
+
+def test_add_without_a_method_asks_the_small_model(tmp_path: Path) -> None:
+    source, mix, stem = (tmp_path / f"{name}.wav" for name in ("song", "mix", "stem"))
+    t = np.arange(22_050) / 44_100
+    soundfile.write(source, 0.2 * np.stack([np.sin(2 * np.pi * 330 * t), np.sin(2 * np.pi * 495 * t)], 1), 44_100)
+    few = ["-s", "weights=tiny", "-s", "steps=2"]
+    assert main(["add", str(source), "--text", "slow low strings", "-o", str(mix), "--stem", str(stem), *few]) == 0
+    song, mixed, added_to_it = (soundfile.read(path)[0] for path in (source, mix, stem))
+    assert np.array_equal(mixed, song + added_to_it)
+    assert 20 * np.log10(np.std(added_to_it) / np.std(song)) == pytest.approx(-3.0, abs=0.5)
