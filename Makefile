@@ -48,7 +48,11 @@ docs: $(VENV)/.dev ## write the generated parts of the documentation again
 	$(BIN)/python docs/generate.py
 
 DATA ?= ../shared/data
-bench: $(VENV)/.dev ## measure again; DATA=folder with standard/ and test/
+# Prepared data, where there is some: captions with the weights of phrase_classifier, and songs stem by stem.
+CORPUS ?=
+JUDGE ?= phrase-judge.safetensors
+SONGS ?=
+bench: $(VENV)/.dev ## measure again; DATA=folder with standard/, test/, music/ and notes/
 	$(BIN)/python benchmarks/standard.py --data $(DATA)/standard
 	$(BIN)/python benchmarks/detection.py --data $(DATA)/test --write docs/benchmarks/detection.md
 	$(BIN)/python benchmarks/classical.py --standard $(DATA)/standard --test $(DATA)/test
@@ -58,6 +62,16 @@ bench: $(VENV)/.dev ## measure again; DATA=folder with standard/ and test/
 	$(BIN)/python benchmarks/declick.py --data $(DATA)/music --minutes 20 --write docs/benchmarks/declick.md
 	$(BIN)/python benchmarks/confidence.py --data $(DATA) --write docs/benchmarks/confidence.md
 	$(BIN)/python benchmarks/cqt.py --write
+	$(BIN)/python benchmarks/image.py --data $(DATA) --write
+	$(BIN)/python benchmarks/denoise.py --data $(DATA)/test --seconds 4 --write
+	$(BIN)/python benchmarks/cqtdiff.py --test $(DATA)/test --write
+	$(BIN)/python benchmarks/cqtdiff_settings.py --music $(DATA)/music/by-sa --write
+	$(BIN)/python benchmarks/cqtdiff_settings.py --music $(DATA)/music/by-sa --sampler --write
+	$(BIN)/python benchmarks/text.py --data $(DATA)/music/by-sa --clips 6 --models text_mini --text music --forget --write
+	$(BIN)/python benchmarks/notono.py --data $(DATA)/notes --write
+	$(BIN)/python benchmarks/studio.py --weights tiny --write docs/benchmarks/studio.md
+	test -z "$(CORPUS)" || $(BIN)/python benchmarks/text_mini.py --data $(CORPUS) --judge $(JUDGE) --write
+	test -z "$(SONGS)" || $(BIN)/python benchmarks/table1.py --data $(SONGS) --forget --write
 	$(BIN)/python benchmarks/regression.py
 
 example: $(VENV)/.base ## render examples/damaged.wav again (needs fluidsynth and the FluidR3 soundfont)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 FULL = 32_768
+CONTROL, CONTROL_SIDE = 512, 64  # pixels
+SIDE = 32  # pixels: sides of a picture are a multiple
 LEVEL, PEAK = -12.0, -0.1  # decibels
 FAINT = 1e-6  # where ramps begin: -120 dB
 FINE = 100  # milliseconds of a ramp up to which it moves from sample to sample, and above it every millisecond
@@ -24,6 +26,27 @@ FINE = 100  # milliseconds of a ramp up to which it moves from sample to sample,
 def downmix(x: Array) -> Array:
     """One channel (1, samples) of two."""
     return np.asarray(np.floor(x.mean(axis=0, keepdims=True)))
+
+
+def taken(pixels: NDArray[np.uint8]) -> Array:
+    """A picture (rows, columns, 3) as the network is given it, squeezed to size: (3, rows, columns) from -1 to 1."""
+    from PIL import Image
+
+    rows, columns = (side // SIDE * SIDE for side in pixels.shape[:2])
+    sized = Image.fromarray(pixels).resize((columns, rows), Image.Resampling.LANCZOS)
+    return np.moveaxis(np.asarray(sized, np.float64), -1, 0) / 127.5 - 1.0
+
+
+def control_size(height: int, width: int) -> tuple[int, int]:
+    """What Riff-CNET's program squeezes a picture to: the short side 512, both multiples of 64."""
+    scale = CONTROL / min(height, width)
+    rows, columns = (round(scale * side / CONTROL_SIDE) * CONTROL_SIDE for side in (height, width))
+    return rows, columns
+
+
+def peak_levelled(x: Array) -> Array:
+    """A clip (samples,) in 16-bit steps, its peak the largest there is: what the authors' pictures are made of."""
+    return np.asarray(np.trunc(x / np.abs(x).max() * (FULL - 1)))
 
 
 def clip_starts(start: float, duration: float, clip: float, overlap: float) -> Array:

@@ -4,8 +4,9 @@
 
 Clips of 10 s at 16 kHz are cut from the middle of the recordings in DIR, with a gap of 1 s and of 2 s in theirs. A
 model is a method and settings, name:key=value:key=value. --captions names a CSV of file stem and text, one per line;
---text is said of every other clip. Rows go to --results as they are computed and are not computed again; with --write
-the tables take the place of those in docs/benchmarks/text.md.
+--text is said of every other clip. Rows go to --results as they are computed and are not computed again; what is kept
+knows nothing of the code, so --forget after changing it. With --write the tables take the place of those in
+docs/benchmarks/text.md.
 """
 
 from __future__ import annotations
@@ -146,8 +147,12 @@ def main() -> int:
     parser.add_argument("--text", default="")
     parser.add_argument("--captions", type=Path)
     parser.add_argument("--results", type=Path, default=ROOT / "out" / "text")
+    parser.add_argument("--forget", action="store_true", help="compute every row again, as after a change of the code")
     parser.add_argument("--write", action="store_true", help="put the tables into the page")
     given = parser.parse_args()
+    if given.forget:
+        for place in given.results.glob("*.npz"):
+            place.unlink()
     texts = dict(csv.reader(given.captions.open(encoding="utf-8"))) if given.captions else {}
     parts = []
     for gap in (float(part) for part in given.gaps.split(",")):

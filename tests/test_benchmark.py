@@ -165,6 +165,9 @@ def test_a_method_that_has_changed_is_forgotten(files: list[Path], tmp_path: Pat
     assert rows.forget(out, [""]) == 0
     assert out.read_bytes() == before
     assert rows.forget(tmp_path / "gone.jsonl", ["repeat"]) == 0
+    benchmark.run(["lpc", "lpc:order=64"], files[:1], [0.01], [0], out)
+    assert rows.forget(out, ["lpc:order=64"]) == 1
+    assert {row.label for row in rows.read(out)} == {"silence", "linear", "lpc"}
 
 
 def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:

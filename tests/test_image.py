@@ -41,6 +41,30 @@ def convergence(found: np.ndarray, wanted: np.ndarray) -> float:
 # --- the published numbers ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["repository_pair_mono", "repository_pair_stereo"])
+def test_a_picture_of_the_published_program_is_understood(name: str, tmp_path: Path) -> None:
+    """Its files are not here: a picture of the same size with the tags that theirs have."""
+    entry = entries()[name]
+    tags, wav, png = entry["expected"]["stored_exif"], entry["input"]["wav"], entry["input"]["png"]
+    stereo, samples = bool(tags["11005"]), wav["samples"]
+    assert SpectrogramImage(sample_rate=wav["rate"]).frames(samples) == png["width"] == entry["parameters"]["columns"]
+    exif = Image.Exif()
+    exif.update({int(tag): value for tag, value in tags.items()})
+    pixels = np.random.default_rng(0).integers(0, 256, (png["height"], png["width"], 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "theirs.png", exif=exif)
+    picture = read_picture(tmp_path / "theirs.png")
+    assert picture.codec == SpectrogramImage()
+    assert picture.note == ""
+    assert picture.stereo == stereo
+    assert 32_768 * picture.loudest == pytest.approx(tags["11080"])
+    # And ours says the same of itself.
+    write_picture(tmp_path / "ours.png", picture)
+    with Image.open(tmp_path / "ours.png") as image:
+        assert {str(tag): value for tag, value in image.getexif().items()} == {
+            tag: pytest.approx(value) for tag, value in tags.items()
+        }
+
+
 @pytest.mark.parametrize(("low", "high"), [(0, 10_000), (10, 20_000)])
 def test_the_bands_are_the_published_ones(low: int, high: int) -> None:
     entry = entries()[f"mel_matrix_512x8821_{low}_{high}"]["expected"]

@@ -13,7 +13,7 @@ ROOT = Path(caesura.__file__).parent
 
 # From the ground up. A module imports from its own row or from rows above it in this list.
 LAYERS = (
-    ("atomic", "audio", "box", "region", "autoregression"),
+    ("atomic", "audio", "box", "region", "hold", "autoregression"),
     ("problem",),
     ("inpainter", "progression", "labels", "windows", "seam", "joints", "data", "codecs", "detection", "diffusion"),
     ("restoration", "networks"),

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from caesura.audio import Audio, read, write
+from caesura.cli import main
 from caesura.codecs.image import SpectrogramImage
 from caesura.codecs.image_latents import ImageLatents
 from caesura.diffusion.schedules import sigmas_of
@@ -18,6 +21,7 @@ from caesura.networks.latent_models import scaled_linear
 from caesura.networks.riff_p2p import open_riff_p2p
 from caesura.networks.riffusion import BETAS
 from caesura.problem import Problem, Region
+from riffusion_layout import riffusion
 
 torch.set_num_threads(1)
 
@@ -188,3 +192,29 @@ def test_without_a_guide_the_recording_is_the_backing() -> None:
 def test_settings_out_of_range_are_refused(setting: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         build("riff_p2p", setting)
+
+
+# --- the command, on a checkpoint in the published layout -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("published") / "model"
+    riffusion(folder, channels=8, old=True)
+    settings = {"weights": folder, "steps": 2, "iterations": 0, "scale": 2.0, "image_scale": 2.0}
+    return [part for key, value in settings.items() for part in ("-s", f"{key}={value}")]
+
+
+@pytest.mark.parametrize(("seconds", "channels", "bands"), [(5.0, 1, 512), (5.0, 2, 64), (30.0, 2, 64)])
+def test_a_stem_is_added_end_to_end(
+    seconds: float, channels: int, bands: int, checkpoint: list[str], tmp_path: Path
+) -> None:
+    song, mix, part = (tmp_path / f"{name}.wav" for name in ("song", "mix", "stem"))
+    write(song, Audio(take(round(seconds * RATE), channels), RATE), subtype="PCM_16")
+    said = ["--text", "add a female vocal pop melody", "--method", "riff_p2p", *checkpoint, "-s", f"bands={bands}"]
+    assert main(["add", str(song), "-o", str(mix), "--stem", str(part), *said]) == 0
+    x, made, stem = (read(path).samples for path in (song, mix, part))
+    assert made.shape == x.shape == (channels, round(seconds * RATE))
+    assert np.abs(made).max() <= 1.0
+    assert stem.std() > 1e-5
+    np.testing.assert_allclose(made, x + stem, atol=1e-7)  # the stem is of 32-bit floats

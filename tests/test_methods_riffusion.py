@@ -11,7 +11,7 @@ import torch
 
 from caesura.audio import Audio, read, write
 from caesura.cli import main
-from caesura.diffusion import Linear, Replacement, ddpm
+from caesura.diffusion import Replacement, Weighted, ddpm
 from caesura.diffusion.schedules import sigmas_of
 from caesura.methods import build, load
 from caesura.methods.riffusion import PLAIN, STEPS, first_level
@@ -69,6 +69,9 @@ def test_the_published_walk_is_the_published_one() -> None:
     wanted = sigmas_of(LEVELS)[entries()["sampling_constants"]["expected"]["ddim"]]
     torch.testing.assert_close(found[:-1], wanted)
     assert found[-1] == 0.0
+    # PNDM, which the published program takes by default, goes through the same levels and the second one twice.
+    pndm = entries()["sampling_constants"]["expected"]["pndm"]
+    torch.testing.assert_close(found[:-1], sigmas_of(LEVELS)[list(dict.fromkeys(pndm))])
 
 
 def test_variations_begin_at_the_published_level_and_not_one_later() -> None:
@@ -89,7 +92,7 @@ def test_what_is_kept_is_noised_for_the_level_that_follows() -> None:
         for k in ("z0", "noise", "x_after_step")
     )
     keep = 1.0 - torch.from_numpy(signal(given["mask_L_0_255"]).reshape(3, 5)) / 255.0
-    observed = Linear(z0, lambda v: v, lambda v: v, inverse=lambda r: keep * r)
+    observed = Weighted(z0, keep)
     for level, name in ((expected["next_timestep"], "corrected_to_next_timestep"),
                         (None, "corrected_last_step_clean")):  # fmt: skip
         abar = 1.0 if level is None else float(LEVELS[level])

@@ -180,7 +180,8 @@ def test_names_that_are_missing_and_lists(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="neither inst_class nor midi_program_name"):
         instrument({})
     assert spoken(("Alto Sax",)) == "alto sax"
-    assert spoken(("French Horn", "Drums", "Brass"), article=True) == "a French horn, drums, and a brass"
+    assert spoken(("French Horn", "Drums", "Slap Bass"), article=True) == "a French horn, drums, and a slap bass"
+    assert spoken(("Brass",), article=True) == "brass"
     assert len(MODES[1] or ()) == 20
 
 
@@ -191,6 +192,16 @@ def test_songs_belong_to_the_split_of_their_folder(tmp_path: Path) -> None:
     made(slakh(tmp_path / "in"), tmp_path / "out")
     assert [pair.song for pair in pairs(tmp_path / "out")] == ["train/Track00001", "validation/Track01501"]
     assert [pair.song for pair in pairs(tmp_path / "out", "test")] == ["test/Track01876"]
+
+
+def test_songs_belong_to_the_split_that_their_metadata_says(tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "valid", "test")):
+        folder = track(tmp_path / f"Track{number:05d}", (BAND[0], BAND[3], BAND[4]))
+        (folder / "metadata.yaml").write_text(f"{(folder / 'metadata.yaml').read_text()}split: {split}\n")
+    # nothing would be held out otherwise, and all
+    for holdout in (0.0, 1.0):
+        songs = slakh(tmp_path, holdout=holdout).songs()
+        assert [song.split for song in songs] == ["train", "train", "test"]
 
 
 def test_wav_files_of_another_rate_are_read(tmp_path: Path) -> None:

@@ -24,6 +24,29 @@ def test_downmix() -> None:
     assert chain.downmix(x)[0].tolist() == entry["expected"]["mono"]
 
 
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_pictures_are_taken(name: str) -> None:
+    """With a side of 50 and one of 70 pixels, and with sides that fit; caesura squeezes nothing."""
+    entry = entries()["init_image_to_tensor"]
+    given, wanted, allowed = (entry[part][name] for part in ("input", "expected", "tolerance"))
+    found = chain.taken(signal(given).astype(np.uint8))[None]
+    assert list(found.shape) == wanted["shape"]
+    close(found, wanted["samples"], atol=allowed["abs"])
+    if "stats" in wanted:  # a level of grey is 2 / 255, and resampling may round differently by one
+        assert np.linalg.norm(found) == pytest.approx(wanted["stats"]["l2"], rel=1e-3)
+        assert np.abs(found).sum() == pytest.approx(wanted["stats"]["l1"], rel=1e-3)
+
+
+def test_controls_are_squeezed() -> None:
+    for height, width, *wanted in entries()["control_resize_sizes"]["expected"]["height_width_to_height_width"]:
+        assert list(chain.control_size(height, width)) == wanted
+
+
+def test_peaks_are_levelled() -> None:
+    entry = entries()["peak_normalise_int16"]
+    assert chain.peak_levelled(signal(entry["input"]["x"])).tolist() == entry["expected"]["int16"]
+
+
 def test_clips() -> None:
     for case in entries()["clip_starts"]["expected"]["cases"]:
         found = chain.clip_starts(case["start"], case["duration"], case["clip"], case["overlap"])

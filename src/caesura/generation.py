@@ -10,6 +10,7 @@ from __future__ import annotations
 
 __all__ = [
     "can_generate",
+    "can_hold",
     "can_vary",
     "continued",
     "generate",
@@ -32,7 +33,7 @@ from caesura.inpainter import Inpainter, Progress, Unsupported, name_of, silent
 from caesura.joints import joined
 from caesura.methods import names
 from caesura.methods._describe import Description, describe
-from caesura.problem import Problem, Region
+from caesura.problem import Hold, Problem, Region
 from caesura.restoration import Fill, Restored, restore
 from caesura.seam import seam_score
 
@@ -50,6 +51,11 @@ def can_generate() -> tuple[str, ...]:
 def can_vary() -> tuple[str, ...]:
     """Names of the methods that vary a guide."""
     return tuple(name for name in names() if describe(name).accepts.get("varies"))
+
+
+def can_hold() -> tuple[str, ...]:
+    """Names of the methods that leave of a guide what they are told to."""
+    return tuple(name for name in names() if describe(name).accepts.get("holds"))
 
 
 def own_rate(inpainter: Inpainter) -> int:
@@ -143,6 +149,7 @@ def varied(
     inpainter: Inpainter,
     *,
     guide: Array | None = None,
+    hold: Hold | None = None,
     text: str = "",
     seed: int = 0,
     progress: Progress = silent,
@@ -155,6 +162,7 @@ def varied(
         sample_rate: hertz.
         inpainter: a method that can, see `can_vary`; its setting `strength` says how far it goes.
         guide: (channels, samples), silent past its end; None: the recording itself.
+        hold: what of the guide stays, for methods that heed it, see `can_hold`.
         text: see `generate`.
         seed: see `generate`.
         progress: see `generate`.
@@ -164,9 +172,11 @@ def varied(
     """
     if not inpainter.accepts.varies:
         raise Unsupported(f"{name_of(inpainter)} cannot vary a guide: choose from {', '.join(can_vary())}")
+    if hold is not None and not inpainter.accepts.holds:
+        raise Unsupported(f"{name_of(inpainter)} cannot hold parts of a guide: choose from {', '.join(can_hold())}")
     model = x if guide is None else guide[:, : x.shape[1]]
     model = np.pad(model, ((0, 0), (0, x.shape[1] - model.shape[1])))
-    problem = Problem(x, tuple(regions), sample_rate, guide=model, text=text)
+    problem = Problem(x, tuple(regions), sample_rate, guide=model, hold=hold, text=text)
     return without_limit(problem, inpainter, seed=seed, progress=progress)
 
 

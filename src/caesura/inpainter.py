@@ -46,6 +46,8 @@ class Accepts:
     """Hertz at which it makes sounds of its own where nothing is known; None: it needs something to go by."""
     varies: bool = False
     """Whether it plays `Problem.guide` again, its setting `strength` (0 to 1) saying how far it may go from it."""
+    holds: bool = False
+    """Whether it heeds `Problem.hold`, which says what of the guide stays."""
     adds: bool = False
     """Whether it adds to `Problem.guide` what the text says, and leaves the guide audible: what it returns is the guide
     and a stem, so that the stem is what it returns less the guide."""

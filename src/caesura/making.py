@@ -24,7 +24,7 @@ from caesura.audio.pcm import codec_for
 from caesura.audio.targets import choose_for
 from caesura.generation import continued, generate, varied
 from caesura.inpainter import Accepts, Inpainter, Progress, silent
-from caesura.problem import Region, gaps_of
+from caesura.problem import Hold, Region, gaps_of
 from caesura.stem import write_stem
 from caesura.verify import verify
 
@@ -110,7 +110,7 @@ def vary_file(
     wish: Wish,
     source: Path,
     target: Path,
-    regions: Sequence[Region] = (),
+    regions: Sequence[Region] | Hold = (),
     *,
     guide: Path | None = None,
     output_format: str | None = None,
@@ -123,7 +123,7 @@ def vary_file(
         wish: what.
         source: the recording.
         target: where to.
-        regions: what is varied; all of it where there are none.
+        regions: what is varied, or a mask that leaves it free; all of it where there are none.
         guide: a file to vary in place of the recording itself.
         output_format: see `caesura.audio.splice`.
         force: overwrite an existing file.
@@ -134,11 +134,14 @@ def vary_file(
     """
     audio = read(source)
     x, rate = np.nan_to_num(audio.samples), audio.sample_rate
-    gaps = gaps_of(regions or [Region(0, x.shape[1])], len(x))
+    hold = regions if isinstance(regions, Hold) else None
+    spans = regions.regions(x.shape[1]) if isinstance(regions, Hold) else regions or [Region(0, x.shape[1])]
     done = varied(
-        x, gaps, rate, wish.inpainter,
-        guide=None if guide is None else _model(guide, rate), text=wish.text, seed=wish.seed, progress=progress,
+        x, spans, rate, wish.inpainter,
+        guide=None if guide is None else _model(guide, rate), hold=hold, text=wish.text, seed=wish.seed,
+        progress=progress,
     )  # fmt: skip
+    gaps = gaps_of((Region(r.start, r.stop, channel=r.channel) for r in spans), len(x))
     patches = [Patch(gap.start, done.samples[_rows(gap), gap.start : gap.stop], gap.channel) for gap in gaps]
     spliced = splice(source, target, patches, force=force, output_format=output_format)
     outside = verify(source, spliced.path, gaps).changed_outside

@@ -13,7 +13,7 @@ outside a box.
 
 from __future__ import annotations
 
-__all__ = ["Problem", "Region", "Span", "gaps_of", "merge", "runs"]
+__all__ = ["Hold", "Problem", "Region", "Span", "gaps_of", "merge", "runs"]
 
 import dataclasses
 import math
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.box import band_part
+from caesura.hold import Hold
 from caesura.region import Region, Span, clipped, gaps_of, merge, runs
 
 MAX_CHANNELS = 64  # more than this is an array with its axes swapped, not a recording
@@ -57,6 +58,8 @@ class Problem:
     """Gaps that are not to be filled here and hold nothing to go by either, such as another window's."""
     start: int = 0
     """Position of the first sample in the recording, for what a method has to say of places."""
+    hold: Hold | None = None
+    """What of the guide stays, more or less firmly; None: nothing in particular."""
     observed: bool = field(default=False, repr=False)
     """True when `y` already lacks what the regions cover; set by `crop` and `at`."""
 
@@ -123,6 +126,7 @@ class Problem:
             regions=clipped(wanted, start, stop),
             unknown=clipped((*self.unknown, *left), start, stop),
             guide=None if self.guide is None else self.guide[:, start:stop],
+            hold=None if self.hold is None else self.hold.shifted(-start),
             start=self.start + start,
             observed=True,
         )
@@ -161,6 +165,7 @@ class Problem:
             sample_rate=sample_rate,
             noise=self.noise * math.sqrt(min(ratio, 1.0)),
             guide=None if self.guide is None else resample(self.guide, self.sample_rate, sample_rate),
+            hold=None if self.hold is None else self.hold.scaled(ratio),
             start=round(self.start * ratio),
             observed=True,
         )

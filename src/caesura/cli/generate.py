@@ -5,11 +5,14 @@ from __future__ import annotations
 __all__ = ["alone", "container", "continue_", "generate", "vary"]
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from caesura.cli import options
+
+if TYPE_CHECKING:
+    from caesura.problem import Hold
 
 RATES = (4000, 384_000)  # hertz
 MOST_CHANNELS = 8  # of a new sound: what FLAC holds
@@ -106,6 +109,7 @@ def vary(
     guide: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What to vary instead of the recording itself.")
     ] = None,
+    mask: options.Mask = None,
     text: options.Text = "",
     setting: options.Setting = None,
     seed: options.Seed = 0,
@@ -130,14 +134,28 @@ def vary(
     load(method)
     if method not in can_vary():
         raise ValueError(f"{method} cannot vary a guide: choose from {', '.join(can_vary())}")
+    if mask is not None and gap:
+        raise ValueError(f"--gap {gap[0]} and --mask {mask} both say where: leave one of them out")
     where = Where.parsed(gap, None, channel=channel)
     targets = where_to(output, candidates, force=force)
     inpainter = built(method, setting or (), {} if strength is None else {"strength": strength})
     with incoming(alone(source, targets)) as path:
         form, suffix = container(path, targets[0], output_format)
-        regions = [label.region for label in where.labels(path, lambda fraction: None)]
+        regions = _painted(path, mask) or [label.region for label in where.labels(path, lambda fraction: None)]
         make = play_again(path, inpainter, regions, guide=guide, text=text, output_format=form, force=force)
         return each_candidate(targets, seed, make, suffix=suffix, quiet=quiet)
+
+
+def _painted(source: Path, mask: Path | None) -> Hold | None:
+    """What a mask says of a recording."""
+    if mask is None:
+        return None
+    from caesura.audio import open_audio
+    from caesura.cli.files import required
+    from caesura.codecs.image_files import read_mask
+
+    with open_audio(source) as reader:
+        return read_mask(required(mask), reader.info.frames)
 
 
 def alone(source: str, targets: list[Path]) -> Path:

@@ -15,7 +15,7 @@ from caesura.cli.terminal import progress_bar, say
 
 if TYPE_CHECKING:
     from caesura.inpainter import Inpainter, Progress
-    from caesura.region import Region
+    from caesura.problem import Hold, Region
 
 LONGEST = 600.0  # seconds that are made at once; they are held in memory
 
@@ -104,21 +104,24 @@ def go_on(
 def play_again(
     source: Path,
     inpainter: Inpainter,
-    regions: Sequence[Region],
+    regions: Sequence[Region] | Hold,
     *,
     guide: Path | None,
     text: str,
     output_format: str | None,
     force: bool,
 ) -> Make:
-    """A recording with regions varied; where there are none, all of it."""
+    """A recording with regions varied, or what a mask leaves free; where there is neither, all of it."""
     from caesura.audio import open_audio
     from caesura.making import Wish, vary_file
+    from caesura.problem import Hold, Region, gaps_of
 
     with open_audio(source) as reader:
         info = reader.info
     model = None if guide is None else required(guide)
-    samples = sum(region.length for region in regions) if regions else info.frames
+    spans = regions.regions(info.frames) if isinstance(regions, Hold) else regions
+    gaps = gaps_of((Region(r.start, r.stop, channel=r.channel) for r in spans), info.channels)
+    samples = sum(gap.length for gap in gaps) if spans else info.frames
 
     def make(seed: int, target: Path, progress: Progress) -> str:
         wish = Wish(inpainter, text, seed)

@@ -9,6 +9,7 @@ __all__ = [
     "Gap",
     "Gaps",
     "Kinds",
+    "Mask",
     "Output",
     "PacketMs",
     "Quiet",
@@ -54,6 +55,10 @@ Gaps = Annotated[
     typer.Option(
         "--gaps", metavar="FILE", help="Labels: Audacity, CSV, JSON, a report, a loss trace, or a WAV's cues."
     ),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(metavar="PICTURE", help="A picture over the recording, up to 10 kHz: white is filled, black stays."),
 ]
 Kinds = Annotated[
     str | None,

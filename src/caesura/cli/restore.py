@@ -12,7 +12,7 @@ import typer
 
 from caesura.cli import options
 
-NOTHING_SAID = "say where: --auto, --gap 1.20-1.35, --gaps labels.txt or --box 12.3-12.9,800-3200"
+NOTHING_SAID = "say where: --auto, --gap 1.20-1.35, --gaps labels.txt, --box 12.3-12.9,800-3200 or --mask picture.png"
 
 
 def restore(  # the options of the command; what follows takes them in groups
@@ -27,6 +27,7 @@ def restore(  # the options of the command; what follows takes them in groups
         list[str] | None,
         typer.Option(metavar="TIMES,BAND", help="Part of the spectrum: 12.3-12.9,800-3200 or 12.3-12.9,300Hz-2kHz."),
     ] = None,
+    mask: options.Mask = None,
     auto: Annotated[bool, typer.Option("--auto", help="Look for damage and repair it.")] = False,
     denoise: Annotated[
         bool, typer.Option("--denoise", help="First take out steady noise, everywhere; damage is looked for after it.")
@@ -74,7 +75,20 @@ def restore(  # the options of the command; what follows takes them in groups
     if project is not None:
         from caesura.cli.project import restore_project
 
-        if gap or gaps or box or auto or method != "auto" or setting or text or guide or out_dir or picture or dry_run:
+        if (
+            gap
+            or gaps
+            or box
+            or mask
+            or auto
+            or method != "auto"
+            or setting
+            or text
+            or guide
+            or out_dir
+            or picture
+            or dry_run
+        ):
             raise ValueError(f"{project} says what to do: leave the options out that say where and how")
         return restore_project(project, inputs or (), output, output_format, report=report, force=force, quiet=quiet)
     from caesura.cli.files import Job, check_new, expand, plan, required
@@ -83,8 +97,8 @@ def restore(  # the options of the command; what follows takes them in groups
     from caesura.labels import KINDS
 
     where = Where.parsed(
-        gap, box, file=gaps, auto=auto, kinds=chosen_kinds(kinds, KINDS), channel=channel, packet_ms=packet_ms,
-        sensitivity=sensitivity,
+        gap, box, file=gaps, mask=mask, auto=auto, kinds=chosen_kinds(kinds, KINDS), channel=channel,
+        packet_ms=packet_ms, sensitivity=sensitivity,
     )  # fmt: skip
     if not inputs:
         raise ValueError("name the recording to restore, or a --project")

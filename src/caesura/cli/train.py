@@ -4,13 +4,16 @@ from __future__ import annotations
 
 __all__ = ["train"]
 
+import dataclasses
 import importlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
 from caesura.cli import options
+from caesura.cli.quantities import key_values
 from caesura.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -37,6 +40,10 @@ def train(
     base: Annotated[
         str, typer.Option(metavar="NAME", help="Weights to begin from, for recipes that build on others.")
     ] = "",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="KEY=VALUE", help="Part of the preset, such as how.batch=8; repeat."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     export: Annotated[
         Path | None,
@@ -55,20 +62,58 @@ def train(
         return 0
     if data is None:
         raise ValueError("name the folder of the corpus with --data; `caesura prepare` makes one")
+    chosen = _changed(module.PRESETS[preset], key_values(settings or (), "how.batch=8"))
     _set_threads(threads)
     run = module.Run(
         data=data, out=out, layout=_layout(layout), seed=seed, steps=-1 if steps is None else steps, minutes=minutes,
         devices=devices, accelerator=accelerator, precision=precision, resume=resume, progress=not quiet, base=base,
     )  # fmt: skip
-    restorer = module.train(module.PRESETS[preset], run)
+    restorer = module.train(chosen, run)
     if not quiet:
         say(f"{restorer.trainer.global_step} steps; the last checkpoint is {out / module.LAST}")
     return 0
 
 
-def _layout(name: str) -> Any:
-    from typing import get_args
+def _changed(preset: Any, settings: Mapping[str, str]) -> Any:
+    """A preset with other values in it, by the dotted names of what it is made of.
 
+    Raises:
+        ValueError: it has no such part, or the value does not fit.
+    """
+    from caesura.methods import parse
+
+    for key, text in settings.items():
+        parts = _parts(preset)
+        if key not in parts:
+            raise ValueError(f"the preset has no '{key}': choose from {', '.join(parts)}")
+        try:
+            value = parse(text, parts[key])
+        except ValueError:
+            raise ValueError(f"{key}='{text}' does not fit: {_known(parts[key])}") from None
+        preset = _with(preset, key.split("."), value)
+    return preset
+
+
+def _parts(preset: Any, before: str = "") -> dict[str, Any]:
+    """Types of the values of a preset by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, hint in get_type_hints(type(preset)).items():
+        nested = dataclasses.is_dataclass(hint)
+        found |= _parts(getattr(preset, name), f"{before}{name}.") if nested else {before + name: hint}
+    return found
+
+
+def _known(hint: Any) -> str:
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    return f"one of {', '.join(map(str, choices))}" if choices else f"it takes {getattr(hint, '__name__', hint)}"
+
+
+def _with(preset: Any, names: Sequence[str], value: Any) -> Any:
+    first, *rest = names
+    return dataclasses.replace(preset, **{first: _with(getattr(preset, first), rest, value) if rest else value})
+
+
+def _layout(name: str) -> Any:
     from caesura.data.music import Layout
 
     if name not in get_args(Layout):

@@ -27,6 +27,8 @@ class Where:
     boxes: tuple[Box, ...] = ()
     file: Path | None = None
     """A label file."""
+    mask: Path | None = None
+    """A picture laid over the recording; what is not black is to be filled."""
     auto: bool = False
     """Whether to look for damage."""
     kinds: frozenset[str] | None = None
@@ -43,8 +45,9 @@ class Where:
         """
         where = cls(tuple(map(moments, gap or ())), tuple(map(box, box_ or ())))
         where = dataclasses.replace(where, **more)  # type: ignore[arg-type]
-        if where.file is not None:
-            required(where.file)
+        for path in (where.file, where.mask):
+            if path is not None:
+                required(path)
         if where.channel is not None and where.channel < 0:
             raise ValueError(f"--channel {where.channel} does not exist: channels are counted from 0")
         return where
@@ -52,7 +55,7 @@ class Where:
     @property
     def said(self) -> bool:
         """Whether there is anything to look at."""
-        return bool(self.spans or self.boxes or self.file or self.auto)
+        return bool(self.spans or self.boxes or self.file or self.mask or self.auto)
 
     def labels(self, path: Path, progress: Callable[[float], None]) -> list[Label]:
         """The labels in one recording, in order of time.
@@ -65,9 +68,14 @@ class Where:
         from caesura.labels.label import Timeline, default_kind
 
         with open_audio(path) as reader:
-            timeline = Timeline(reader.info.sample_rate, reader.info.frames)
+            samples = reader.info.frames
+            timeline = Timeline(reader.info.sample_rate, samples)
         regions = [_region(timeline, span, (None, None)) for span in self.spans]
         regions += [_region(timeline, (b.start, b.stop), (b.low, b.high)) for b in self.boxes]
+        if self.mask is not None:
+            from caesura.codecs.image_files import read_mask
+
+            regions += read_mask(self.mask, samples).regions(samples)
         found = [Label(region, default_kind(region)) for region in regions]
         if self.file is not None:
             known = read(

@@ -12,9 +12,11 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Picture", "read_picture", "write_picture"]
+__all__ = ["Picture", "read_mask", "read_picture", "write_picture"]
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caesura.atomic import replacing
-from caesura.codecs.image import Pixels, SpectrogramImage
+from caesura.codecs.image import WHITE, Pixels, SpectrogramImage
+from caesura.problem import Hold
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -69,15 +72,34 @@ def read_picture(path: Path) -> Picture:
     Raises:
         ValueError: it is no picture, its tags make no sense, or Pillow is not installed.
     """
-    module = _pillow()
-    try:
-        with module.open(path) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{path} has {image.width} x {image.height} pixels, at most {MOST_PIXELS} are read")
-            tags, pixels = dict(image.getexif()), _pixels(image)
-    except (OSError, SyntaxError, module.DecompressionBombError) as error:
-        raise ValueError(f"{path} is not a picture that can be read: {' '.join(str(error).split())[:120]}") from None
+    with _opened(path) as image:
+        tags, pixels = dict(image.getexif()), _pixels(image)
     return _described(path, pixels, tags)
+
+
+def read_mask(path: Path, samples: int) -> Hold:
+    """Read a picture that says what of a recording may change: white all of it, black nothing.
+
+    What is transparent is as good as black. The picture is laid over the whole recording; its rows are the band that
+    its tags name, such as those of a picture that was painted over, or up to 10 kHz.
+
+    Args:
+        path: a PNG or JPEG of any size.
+        samples: length of the recording.
+
+    Raises:
+        ValueError: it is no picture, its tags make no sense, or Pillow is not installed.
+    """
+    with _opened(path) as image:
+        tags = dict(image.getexif())
+        grey = _pixels(image)[..., 0] if image.mode.startswith("I") else np.asarray(image.convert("L"))
+        if image.has_transparency_data:
+            grey = grey * (np.asarray(image.convert("RGBA"))[..., 3] / WHITE)
+    codec = SpectrogramImage()
+    low, high = (float(tags.get(TAGS[edge], getattr(codec, edge))) for edge in ("low", "high"))
+    if not 0.0 <= low < high:
+        raise ValueError(f"the tags of {path} make no sense: its rows go from {low:g} to {high:g} Hz")
+    return Hold(1.0 - grey / WHITE, 0.0, float(samples), low, high)
 
 
 def write_picture(path: Path, picture: Picture, *, force: bool = False) -> None:
@@ -105,6 +127,18 @@ def write_picture(path: Path, picture: Picture, *, force: bool = False) -> None:
     with replacing(path, force=force) as partial:
         image = module.fromarray(picture.pixels)
         image.save(partial, format=FORMATS[path.suffix.lower()], exif=exif, quality=QUALITY)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image]:
+    module = _pillow()
+    try:
+        with module.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"{path} has {image.width} x {image.height} pixels, at most {MOST_PIXELS} are read")
+            yield image
+    except (OSError, SyntaxError, module.DecompressionBombError) as error:
+        raise ValueError(f"{path} is not a picture that can be read: {' '.join(str(error).split())[:120]}") from None
 
 
 def _pillow() -> Any:

@@ -6,10 +6,10 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Dataset", "Example", "Rejected", "Song", "draw", "read_mono", "split_songs"]
+__all__ = ["Dataset", "Example", "Rejected", "Song", "draw", "read_mono", "split_folders", "split_songs"]
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,12 +80,16 @@ def draw(song: str, *place: object) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(words))
 
 
-def split_songs(found: Mapping[str, Path], folders: Mapping[str, Split], holdout: float, seed: int) -> tuple[Song, ...]:
-    """Songs by name; those of a folder that says so belong to its split, the others are drawn."""
+def split_songs(found: Mapping[str, Path], said: Mapping[str, Split], holdout: float, seed: int) -> tuple[Song, ...]:
+    """Songs by name, in the split that is said of them, or that is drawn."""
     return tuple(
-        Song(name, path, folders.get(name.split("/")[0]) or split_of(name, holdout, seed))
-        for name, path in sorted(found.items())
+        Song(name, path, said.get(name) or split_of(name, holdout, seed)) for name, path in sorted(found.items())
     )
+
+
+def split_folders(found: Iterable[str], folders: Mapping[str, Split]) -> dict[str, Split]:
+    """Which songs lie in folders that say their split."""
+    return {name: folders[name.split("/")[0]] for name in found if name.split("/")[0] in folders}
 
 
 def read_mono(path: Path, sample_rate: int) -> Array:

@@ -28,7 +28,7 @@ NARROW = (
 )  # fmt: skip
 MODES: dict[int, tuple[str, ...] | None] = {0: None, 1: MELODIES, 2: NARROW}  # that may be added; None: all
 GROUPS = {"lead": "Synth Lead", "pad": "Synth Pad", "fx": "Synth Effects"}  # whose programs are numbered
-SINGULAR = ("brass",)  # end like plurals
+SINGULAR = ("bass",)  # ends like a plural
 VOWELS = "aeiou"
 
 

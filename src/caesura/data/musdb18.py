@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.audio import resample
-from caesura.data.datasets import Example, Rejected, Song, draw, read_mono, split_songs
+from caesura.data.datasets import Example, Rejected, Song, draw, read_mono, split_folders, split_songs
 from caesura.data.instructions import Prompts
 from caesura.data.pairs import Split
 from caesura.data.segments import consecutive, excerpt, sounding
@@ -78,7 +78,7 @@ class Musdb18:
             raise ValueError(f"there is no train/SONG/{self.stem}.wav or train/SONG{MEDIA} in '{self.source}'")
         if importlib.util.find_spec("av") is None and any(path.is_file() for path in found.values()):
             raise ValueError(f"{MEDIA} files need FFmpeg's decoders: pip install 'caesura[media]', or give WAV files")
-        return split_songs(found, SPLITS, self.holdout, self.seed)
+        return split_songs(found, split_folders(found, SPLITS), self.holdout, self.seed)
 
     def examples(self, song: Song, sample_rate: int, length: int) -> Iterator[Example]:
         """See `Dataset`."""

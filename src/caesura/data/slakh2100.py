@@ -15,11 +15,12 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Slakh2100"]
+__all__ = ["METADATA", "Slakh2100", "read_stems"]
 
 import importlib.util
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -27,7 +28,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.data.datasets import Example, Rejected, Song, draw, read_mono, split_songs
+from caesura.data.datasets import Example, Rejected, Song, draw, read_mono, split_folders, split_songs
 from caesura.data.instruments import MODES, Instrument, instrument, spoken
 from caesura.data.onsets import tempi
 from caesura.data.pairs import Split
@@ -41,6 +42,7 @@ METADATA = "metadata.yaml"
 ENDINGS = (".flac", ".wav")
 # What lies in "omitted" repeats songs of other folders, so it would be heard in training and in testing.
 SPLITS: dict[str, Split] = {"train": "train", "validation": "train", "test": "test"}
+SAID = re.compile(r"^split: *(train|valid|test) *$", re.MULTILINE)  # what `caesura prepare stems` writes
 HEARD = 60.0  # seconds of a song that its tempo is read from
 MELODIES, ONES = 3, 8  # examples per stretch
 FEWEST_BEHIND, FEWEST_FOR_ONE, FEWEST_FOR_TWO = 2, 5, 6  # instruments that must sound
@@ -96,11 +98,12 @@ class Slakh2100:
         }
         if not found:
             raise ValueError(f"there is no train/Track00001/{METADATA} or Track00001/{METADATA} in '{self.source}'")
-        return split_songs(found, SPLITS, self.holdout, self.seed)
+        said = _said(found) | split_folders(found, SPLITS)
+        return split_songs(found, said, self.holdout, self.seed)
 
     def examples(self, song: Song, sample_rate: int, length: int) -> Iterator[Example]:
         """See `Dataset`."""
-        stems = _stems(song.path, sample_rate)
+        stems = read_stems(song.path, sample_rate)
         self._check_tempo(_mix(song.path, stems, sample_rate), sample_rate)
         starts = consecutive(next(iter(stems.values())).size, length, self.overlap)
         if not starts:
@@ -158,7 +161,13 @@ class Slakh2100:
         return f"Given {spoken(over)}: {said}" if rng.random() < GIVEN else said
 
 
-def _stems(path: Path, sample_rate: int) -> dict[Instrument, NDArray[np.float32]]:
+def _said(found: Mapping[str, Path]) -> dict[str, Split]:
+    """Which songs say their split in their metadata."""
+    lines = {name: SAID.search((path / METADATA).read_text(errors="replace")) for name, path in found.items()}
+    return {name: "test" if line[1] == "test" else "train" for name, line in lines.items() if line}
+
+
+def read_stems(path: Path, sample_rate: int) -> dict[Instrument, NDArray[np.float32]]:
     """What plays, equally long (samples,), in the order of the metadata; stems of one instrument are one."""
     import yaml
 

@@ -37,6 +37,7 @@ __all__ = [
     "Seeded",
     "Step",
     "Unconstrained",
+    "Weighted",
     "ddpm",
     "dpm_solver_2m",
     "euler",
@@ -60,7 +61,7 @@ from caesura.diffusion.estimate import Estimate
 from caesura.diffusion.moments import MomentMatching
 from caesura.diffusion.multiplier import Multiplier
 from caesura.diffusion.noise import Seeded
-from caesura.diffusion.observation import Linear, Masked, Observation
+from caesura.diffusion.observation import Linear, Masked, Observation, Weighted
 from caesura.diffusion.sampling import sample
 from caesura.diffusion.schedules import ddpm, karras, revisit, travel, walk
 from caesura.diffusion.steps import Ancestral, Churn, Renoise, Step, dpm_solver_2m, euler, heun

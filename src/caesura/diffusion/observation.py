@@ -1,6 +1,6 @@
 """What is known of the signal: y = A x0 + s n with a linear A.
 
-    Masked: A = diag(m), m in {0, 1};   Linear: any A with its adjoint
+    Masked: A = diag(m), m in {0, 1};   Weighted: A = diag(w), 0 <= w <= 1;   Linear: any A with its adjoint
 
 Every operator also offers A+, which takes a residual back to the signal, and `project`, the nearest signal that agrees
 with y; a mask may fade between what is observed and what is estimated over the samples next to a gap.
@@ -11,7 +11,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Linear", "Masked", "Observation", "conjugate_gradients", "faded"]
+__all__ = ["Linear", "Masked", "Observation", "Weighted", "conjugate_gradients", "faded"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,6 +86,41 @@ class Masked:
     @cached_property
     def _weights(self) -> Tensor:
         return faded(self.mask, self.fade).to(self.y.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """Values that are held more or less firmly: known where the weight is 1, free where it is 0.
+
+    In between, whatever brings the observation in moves by that share of the way, every time that it does. So a weight
+    is how hard a value is pulled, and not what it is mixed with in the end.
+    """
+
+    y: Tensor
+    """(batch, ...), the values to hold; kept as w y."""
+    weights: Tensor
+    """Broadcast over y."""
+    noise: float = 0.0
+    """Standard deviation of the noise in the values."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "y", self.weights * self.y)
+
+    def apply(self, x: Tensor) -> Tensor:
+        """The values of x as far as they are held."""
+        return self.weights * x
+
+    def adjoint(self, r: Tensor) -> Tensor:
+        """Weights are their own adjoint."""
+        return self.weights * r
+
+    def back(self, r: Tensor) -> Tensor:
+        """A residual as it is: dividing by the weights would hold everything firmly."""
+        return r
+
+    def project(self, x: Tensor) -> Tensor:
+        """Moved to the values, by the share that the weights say."""
+        return x + self.y - self.apply(x)
 
 
 @dataclass(frozen=True, eq=False)

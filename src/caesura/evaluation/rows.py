@@ -148,10 +148,15 @@ def append(path: Path, row: Row) -> None:
 
 
 def forget(path: Path, methods: Collection[str]) -> int:
-    """Take the rows of methods, by name, out of a file in one step; returns how many there were."""
+    """Take the rows of methods out of a file in one step; returns how many there were.
+
+    Args:
+        path: the file.
+        methods: names, which take all of a method's rows, or labels such as `auto:quality=best`, which take their own.
+    """
     repair(path)
     found = read(path)
-    kept = [row for row in found if row.method not in methods]
+    kept = [row for row in found if row.method not in methods and row.label not in methods]
     if len(kept) < len(found):
         fresh = path.with_name(path.name + ".part")
         fresh.write_text("".join(row.line() for row in kept), encoding="utf-8")

@@ -3,7 +3,8 @@
     S_hat[f, t] <- S[f, t] where known,   g(t) S_hat[f, t] elsewhere
 
 S are the mel bands of the recording, S_hat those of the picture; the gain g makes them agree before and after a region
-and moves evenly in between, in decibels. The sound is then made with the phases of what is known.
+and moves evenly in between, in decibels. The sound is then made with the phases of what is known. Where a guide is held
+for good, its bands are known as well.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from caesura.codecs import reliable
 from caesura.codecs.image import LOUDEST, SpectrogramImage
 from caesura.codecs.image_latents import Colours, ImageLatents
 from caesura.codecs.vae import Sees
+from caesura.diffusion import Masked, Weighted
 from caesura.joints import joined
-from caesura.problem import Problem, Region
+from caesura.problem import Hold, Problem, Region
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -50,6 +52,16 @@ class Shown:
     """bool, broadcast over the latents; True where nothing missing is looked at."""
     guide: Tensor | None
     """What is varied, as the latents."""
+    held: Tensor | None
+    """How firmly the guide is held, 0 to 1 (rows, columns)."""
+
+    @property
+    def observed(self) -> Masked | Weighted:
+        """What is known of the latents."""
+        if self.held is None or self.guide is None:
+            return Masked(self.latents, self.kept)
+        values = torch.where(self.kept, self.latents, self.guide)
+        return Weighted(values, torch.where(self.kept, 1.0, self.held))
 
 
 def shown(
@@ -79,7 +91,11 @@ def shown(
     kept = np.stack([reliable(cells, (*own, past)).T for own in regions])
     if colours == "colour":
         kept = np.asarray(kept.all(axis=0, keepdims=True))
-    return Shown(problem, mel, loudest, colours, latents, torch.from_numpy(kept)[:, None].to(place), guide)
+    held = None
+    if problem.hold is not None and guide is not None:
+        shape = int(latents.shape[-2]), int(latents.shape[-1])
+        held = torch.from_numpy(_held(problem.hold, codec.image, columns, shape)).float().to(place)
+    return Shown(problem, mel, loudest, colours, latents, torch.from_numpy(kept)[:, None].to(place), guide, held)
 
 
 def filled(known: Shown, codec: ImageLatents, latents: Tensor, rng: np.random.Generator, iterations: int) -> Array:
@@ -103,7 +119,10 @@ def filled(known: Shown, codec: ImageLatents, latents: Tensor, rng: np.random.Ge
         for region in (*own.gaps, *own.boxes):
             _level(mel[c], drawn, true[c], frames[c] & ~_meets_box(own, image, mel.shape[-1]), region, image)
         mel[c] = np.where(cells, true[c], mel[c])
-    bare = dataclasses.replace(problem, guide=None, observed=True)
+    if problem.hold is not None and problem.guide is not None:
+        firm = _held(problem.hold, image, mel.shape[-1], mel.shape[1:])[::-1] == 1.0
+        mel = np.where(firm, image.mel(problem.guide), mel)
+    bare = dataclasses.replace(problem, guide=None, hold=None, observed=True)
     held = bare if problem.mask.any() else None
     x = np.where(problem.mask, problem.y, image.decode(mel, problem.samples, rng, known=held, iterations=iterations))
     for gap in problem.gaps:
@@ -115,6 +134,11 @@ def _padded(x: Array, image: SpectrogramImage, columns: int) -> Array:
     """Bands of a signal, silent past its end."""
     mel = image.mel(x)
     return np.pad(mel, ((0, 0), (0, 0), (0, columns - mel.shape[-1])))
+
+
+def _held(hold: Hold, image: SpectrogramImage, columns: int, shape: tuple[int, int]) -> Array:
+    """Weights of a grid (rows, columns) over a picture of so many columns, the highest row first."""
+    return hold.over(shape, (image.low, image.high), (0.0, columns * image.hop_length))
 
 
 def _of_channel(problem: Problem, index: int) -> tuple[Region, ...]:

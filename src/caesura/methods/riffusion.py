@@ -5,7 +5,8 @@
 
 S are 512 mel bands up to 10 kHz, at 44.1 kHz; nothing above comes back. The network was trained on pictures of 5.11 s;
 longer ones are drawn in windows that overlap and share one state at every level, so nothing is joined. Gaps and boxes
-are drawn around what is known, and the sound gets its phases from there. A guide is varied: `strength` says how far.
+are drawn around what is known, and the sound gets its phases from there. A guide is varied: `strength` says how far,
+and a picture laid over it what of it stays.
 From `text` one can move to `towards`, and from the noise of the seed to that of another. Words weigh more in (round
 brackets) or as (words:1.4), less in [square ones].
 
@@ -29,7 +30,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.codecs.image import SpectrogramImage
+from caesura.codecs.image import Pixels, SpectrogramImage
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
 from caesura.problem import Problem
 from caesura.progression import shaped
@@ -42,12 +43,11 @@ except ImportError:
 
 from torch import Tensor
 
-from caesura.codecs.image_latents import Colours
+from caesura.codecs.image_latents import FOLD, Colours, ImageLatents
 from caesura.diffusion import (
     Ancestral,
     Denoiser,
     Guided,
-    Masked,
     Renoise,
     Replacement,
     Step,
@@ -124,7 +124,9 @@ class Riffusion:
     iterations: int = 64
     """Of the Griffin-Lim algorithm that finds the phases."""
 
-    accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True)
+    accepts: ClassVar[Accepts] = Accepts(
+        sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True, holds=True
+    )
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2, "bands": 64}
 
     def __post_init__(self) -> None:
@@ -147,12 +149,7 @@ class Riffusion:
         self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
     ) -> NDArray[np.float64]:
         """See `caesura.inpainter.Inpainter`."""
-        model = open_riffusion(self.weights)
-        image = SpectrogramImage(bands=self.bands, low=0 if self.high == 10_000 else 10, high=self.high)
-        codec = model.codec(image)
-        colours: Colours = "colour" if self.stereo == "colour" and problem.channels == 2 else "grey"
-        least = image.frames(round(self.duration * image.sample_rate))
-        heard = shown(problem, codec, least=least, sees=self.known, colours=colours, place=model.place)
+        model, codec, heard = self._heard(problem)
         found = []
         for k in range(self.candidates):
 
@@ -170,9 +167,42 @@ class Riffusion:
                 note(Note(region, parameters={"conditioning": self._way(heard), "evaluations": evaluations}))
         return min(found, key=lambda fill: _conspicuous(problem, fill))
 
+    def after(
+        self, problem: Problem, pixels: Pixels, *, rng: np.random.Generator, progress: Progress = silent
+    ) -> NDArray[np.float64]:
+        """A sound (channels, samples) that varies a picture, as the published program does with its seed images.
+
+        Args:
+            problem: what is asked for; of its guide, which it needs, the level is taken.
+            pixels: (bands, columns, 3); wider than the sound it is cut, narrower its last column goes on.
+            rng: as in a call.
+            progress: as in a call.
+        """
+        if pixels.shape[0] != self.bands or problem.guide is None:
+            raise ValueError(
+                f"a picture of {pixels.shape[0]} rows: {self.bands} are drawn, and at the level of a guide"
+            )
+        model, codec, heard = self._heard(problem)
+        columns = FOLD * heard.latents.shape[-1]
+        wide = np.pad(pixels[:, :columns], ((0, 0), (0, max(columns - pixels.shape[1], 0)), (0, 0)), mode="edge")
+        picture = torch.from_numpy(np.moveaxis(wide / 127.5 - 1.0, -1, 0)).float()[None].to(model.place)
+        guide = codec.encode(picture).expand_as(heard.latents)
+        z, _ = self._drawn(model, dataclasses.replace(heard, guide=guide), rng, progress)
+        return filled(heard, codec, z, rng, self.iterations)
+
+    def _heard(self, problem: Problem) -> tuple[PictureModel, ImageLatents, Shown]:
+        """The model, its codec, and a problem as it sees it."""
+        model = open_riffusion(self.weights)
+        image = SpectrogramImage(bands=self.bands, low=0 if self.high == 10_000 else 10, high=self.high)
+        codec = model.codec(image)
+        colours: Colours = "colour" if self.stereo == "colour" and problem.channels == 2 else "grey"
+        least = image.frames(round(self.duration * image.sample_rate))
+        return model, codec, shown(problem, codec, least=least, sees=self.known, colours=colours, place=model.place)
+
     def _way(self, heard: Shown) -> str:
         """The conditioning; where nothing is known there is none."""
-        return self.conditioning if bool(heard.kept.any()) else "plain"
+        known = bool(heard.kept.any()) or (heard.held is not None and bool(heard.held.any()))
+        return self.conditioning if known else "plain"
 
     def _walk(self, heard: Shown) -> Walk:
         way = self._way(heard)
@@ -192,10 +222,13 @@ class Riffusion:
             sigmas = sigmas[first_level(sigmas, self.strength) :]
             start, spread = heard.guide, float(sigmas[0])
         prior, told = self._prior(model, heard)
+        conditioner = walk.conditioner
+        if heard.held is not None and self.preset == "published" and isinstance(conditioner, Replacement):
+            conditioner = Replacement(fixed=begin)
         z = sample(
             prior,
-            walk.conditioner,
-            Masked(heard.latents, heard.kept),
+            conditioner,
+            heard.observed,
             sigmas,
             walk.step,
             start=start + spread * begin,

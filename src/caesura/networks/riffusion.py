@@ -96,8 +96,9 @@ class PictureModel:
             blocks: how many there are at least.
         """
         ids, weights = blocks_of(*tokens_of(text, self.tokenize), *self.ends, blocks)
+        place = next(self.text.parameters()).device
         with torch.no_grad():
-            hidden: Tensor = self.text(input_ids=torch.tensor(ids, device=self.place)).last_hidden_state
+            hidden: Tensor = self.text(input_ids=torch.tensor(ids, device=place)).last_hidden_state
         return {"encoder_hidden_states": weighted(hidden.flatten(0, 1)[None], weights)}
 
 

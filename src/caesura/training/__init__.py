@@ -6,6 +6,7 @@
 - `run`: what a run needs, the checkpoints it leaves, and the weights that come of them
 - `learner`: the optimiser, a learning rate that rises and falls, and examples in order
 - `restorer`: the loss of `cqtdiff`; `coding`: the losses of `vqvae`, `notono_top` and `notono_bottom`
+- `pictures`: pairs of pictures and the loss of `riff_p2p` and `riff_cnet`; `exporting`: the folders that come of them
 - `listening`: what TensorBoard plays and shows
 """
 

@@ -57,6 +57,7 @@ class Learner(LightningModule):
 
     network: nn.Module
     weight_decay: ClassVar[float] = 0.0
+    betas: ClassVar[tuple[float, float]] = (0.9, 0.99)
     rests: ClassVar[bool] = False
     """Whether some of its weights stop learning on the way."""
 
@@ -67,7 +68,7 @@ class Learner(LightningModule):
     def configure_optimizers(self) -> Any:
         """Adam with decoupled weight decay."""
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.how.rate, betas=(0.9, 0.99), weight_decay=self.weight_decay
+            self.network.parameters(), lr=self.how.rate, betas=self.betas, weight_decay=self.weight_decay
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._share_of_rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 __all__ = [
     "energy_loss",
+    "envelope_distance",
     "frechet_distance",
     "gap_snr",
     "inception_score",
@@ -22,6 +23,7 @@ __all__ = [
     "mel_spectrogram",
     "multi_resolution_lsd",
     "multi_resolution_stft",
+    "multi_scale_spectral",
     "psnr",
     "sdr",
     "si_sdr",
@@ -36,6 +38,7 @@ from caesura.evaluation.metrics.distribution import (
     log_mel_frames,
 )
 from caesura.evaluation.metrics.image import psnr, ssim
+from caesura.evaluation.metrics.preservation import envelope_distance, multi_scale_spectral
 from caesura.evaluation.metrics.spectra import mel_spectrogram
 from caesura.evaluation.metrics.spectral import log_mel_distance, lsd, multi_resolution_lsd, multi_resolution_stft
 from caesura.evaluation.metrics.waveform import energy_loss, gap_snr, sdr, si_sdr, snr
