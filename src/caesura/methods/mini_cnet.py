@@ -3,7 +3,8 @@
     D(z) = D_u + w_g (D_g - D_u) + w_t (D_tg - D_g),   x_hat = guide + a voice(z)
 
 D_u is `text_mini`, which hears no backing track; the branch beside it was trained on short pieces of three to five
-instruments that we rendered. The stem is drawn by itself, at 16 kHz; the backing track comes back as it was.
+instruments that we rendered. The stem is drawn by itself, at 16 kHz; the backing track comes back as it was. It has to
+be trained first; weights of `mini_p2p` come with the package (docs/cards/mini_add.md).
 
 References:
     L. Zhang, A. Rao, M. Agrawala, "Adding conditional control to text-to-image diffusion models", ICCV 2023.
@@ -39,7 +40,7 @@ class MiniCnet(Adding):
     """Small locked text model with a branch that hears the backing track it adds an instrument to."""
 
     weights: str = ""
-    """"" (those of the package), a .safetensors file that `caesura train mini_cnet` wrote, or "tiny" (untrained)."""
+    """A .safetensors file that `caesura train mini_cnet` wrote, or "tiny" (untrained); the package has none."""
     steps: int = 40
     """Noise levels of the walk."""
     scale: float = 3.0
@@ -48,7 +49,7 @@ class MiniCnet(Adding):
     """How strongly the backing track is kept to; 1: as the model itself does, 0: not at all."""
     negative: str = ""
     """What should not be heard."""
-    loudness: float = -3.0
+    loudness: float = -6.0
     """dB of the stem beside the backing track, both as root mean square."""
 
     accepts: ClassVar[Accepts] = Accepts(sample_rate=16_000, context=None, guide=True, adds=True)

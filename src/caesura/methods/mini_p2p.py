@@ -49,7 +49,7 @@ class MiniP2p(Adding):
     """How strongly the backing track is kept to; 1: as the model itself does, 0: not at all."""
     negative: str = ""
     """What should not be heard."""
-    loudness: float = -3.0
+    loudness: float = -6.0
     """dB of the stem beside the backing track, both as root mean square."""
 
     accepts: ClassVar[Accepts] = Accepts(sample_rate=16_000, context=None, guide=True, adds=True)
