@@ -13,6 +13,7 @@ from caesura.data.instruments import Instrument
 from caesura.evaluation.metrics import envelope_distance
 from caesura.evaluation.stems import RATE, SYSTEMS, Made, Song, made_by, measured, silent_rows, slakh_songs
 from caesura.methods import load, names
+from caesura.problem import Problem, Region
 
 pytest.importorskip("torch")
 pytest.importorskip("yaml")
@@ -167,8 +168,10 @@ def test_what_is_seeded_with_edges_draws_after_edges(monkeypatch: pytest.MonkeyP
     made_by(system, method, one)
     assert seen[0].guide.shape == seen[0].latents.shape
     assert not np.allclose(seen[0].guide, seen[0].latents)
-    with pytest.raises(ValueError, match="a picture of 32 rows: 64 are drawn"):
-        method.after(one, np.zeros((32, 64, 3), np.uint8), rng=np.random.default_rng(0))
+    problem = Problem(one.background, (Region(0, SAMPLES),), RATE)
+    for rows, complaint in ((32, "a picture of 32 rows is not one of bands=64"), (64, "needs a guide")):
+        with pytest.raises(ValueError, match=complaint):
+            method.after(problem, np.zeros((rows, 64, 3), np.uint8), rng=np.random.default_rng(0))
 
 
 # --- the script -----------------------------------------------------------------------------------------------------

@@ -218,6 +218,20 @@ def test_the_same_seed_gives_the_same_sound_and_equal_channels_stay_equal() -> N
     assert np.array_equal(one[0], one[1])
 
 
+def test_equal_channels_are_made_once_unless_something_else_is_known_of_them() -> None:
+    x = chord(8_000, 16_000)
+    mel, rng = SMALL.mel(x), np.random.default_rng
+    assert np.array_equal(SMALL.mel(np.repeat(x, 2, axis=0)), np.repeat(mel, 2, axis=0))
+    alone, gap = SMALL.decode(mel, 8_000, rng(0), iterations=2), (Region(3_000, 5_000),)
+    both = SMALL.decode(np.repeat(mel, 2, axis=0), 8_000, rng(0), iterations=2)
+    assert np.array_equal(both, np.repeat(alone, 2, axis=0))
+    for y, same in ((np.repeat(x, 2, axis=0), True), (np.concatenate([x, -x]), False)):
+        made = SMALL.decode(np.repeat(mel, 2, axis=0), 8_000, rng(0), known=Problem(y, gap, 16_000), iterations=2)
+        assert np.array_equal(made[0], made[1]) == same
+        one = SMALL.decode(mel, 8_000, rng(0), known=Problem(y[1:], gap, 16_000), iterations=2)
+        assert np.array_equal(made[1:], one)
+
+
 def test_cells_say_what_a_column_looks_at() -> None:
     x = 0.1 * np.random.default_rng(0).standard_normal((1, 8_000))
     region = Region(3_000, 3_400)

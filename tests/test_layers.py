@@ -88,6 +88,7 @@ WITH_TORCH = (
     "methods/_notono.py",
     "methods/notono.py",
     "methods/_backing.py",
+    "methods/_picture_method.py",
     "methods/_pictures.py",
     "methods/riff_cnet.py",
     "methods/riff_p2p.py",

@@ -186,6 +186,16 @@ def test_equal_channels_stay_equal_unless_they_are_to_differ() -> None:
     assert not torch.equal(seen[0][0], seen[0][1])
 
 
+def test_pictures_are_padded_where_the_published_program_stretches_them() -> None:
+    """Nothing is resized: where the published width is the nearest multiple of 64, ours is the next one."""
+    for rows, columns, _, published in entries()["control_resize_sizes"]["expected"]["height_width_to_height_width"]:
+        if rows == 512:
+            made = backing(over(np.zeros((1, SMALL.samples(columns)))), SMALL, least=64).mel.shape[-1]
+            assert made >= columns
+            assert made - published in (0, 64)
+            assert made % 64 == 0
+
+
 def test_over_silence_there_are_no_edges() -> None:
     with controls() as seen:
         made = stem(tiny(), np.zeros((1, 20_000)))

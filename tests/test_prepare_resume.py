@@ -50,7 +50,7 @@ def children(pid: int) -> set[int]:
     return found
 
 
-def waited(condition: object, seconds: float = 60.0) -> Iterator[None]:
+def waited(condition: object, seconds: float = 240.0) -> Iterator[None]:
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end, "it took too long"

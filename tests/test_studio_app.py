@@ -29,7 +29,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (folder / "notes.txt").write_text("no sound")
     (folder / "secret.wav").symlink_to("/etc/passwd")
     with studio(
-        folder=folder, weights={"notono": "tiny", "riffusion": "tiny"}, most_bytes=50_000_000, most_seconds=60.0
+        folder=folder,
+        weights={"notono": "tiny", "riffusion": "tiny", "riff_p2p": "tiny"},
+        most_bytes=50_000_000,
+        most_seconds=60.0,
     ) as opened:
         yield opened
 
@@ -179,6 +182,10 @@ def test_results_have_parents_and_change_nothing_outside(client: TestClient, sou
         ({"settings": {"order": None}}, "lsar: order=null is not a whole number"),
         ({"settings": {"contexts": 1.5}}, "is not a list of whole numbers"),
         ({"method": "cqtdiff", "settings": {"weights": "/etc/passwd"}}, "is not one of lean, tiny"),
+        (
+            {"method": "riff_cnet", "settings": {"weights": "tiny", "control_weights": "/etc/passwd"}},
+            "is not one of zachary-shah/riffusion-cnet-v2, tiny",
+        ),
         ({"method": "tango", "settings": {}}, "tango cannot work here"),
         ({"regions": [{"start": 5, "stop": 5}]}, "region 1: it is empty"),
         ({"regions": [{"start": 5, "stop": 10**9}]}, "outside the recording"),
@@ -273,6 +280,22 @@ def test_a_morph_moves_from_one_end_to_the_other(client: TestClient) -> None:
     made = [done(client, "/api/creations", {**body, "alpha": a})["candidates"][0]["sound"]["id"] for a in (0, 0, 1)]
     first, again, last = (client.get(f"/api/sounds/{each}/file").content for each in made)
     assert first == again != last
+
+
+def test_a_stem_is_laid_over_a_sound_that_stays_as_it_is(client: TestClient, sound: str) -> None:
+    small = {"steps": 2, "bands": 64, "duration": 0.64, "iterations": 2}
+    body = {"kind": "add", "method": "riff_p2p", "settings": small, "text": "add bells", "sound": sound}
+    mix = done(client, "/api/creations", body)["candidates"][0]["sound"]
+    assert mix["parent"] == sound
+    x, y, stem = (
+        soundfile.read(io.BytesIO(client.get(f"/api/sounds/{each}").content))[0]
+        for each in (f"{sound}/file", f"{mix['id']}/file", f"{mix['id']}/stem")
+    )
+    np.testing.assert_array_equal(y - x, stem)
+    assert np.abs(stem).max() > 0.0
+    silent = followed(client, begin(client, "/api/creations", {**body, "text": ""})["id"])[-1]
+    assert (silent["state"], "say what to add" in silent["error"]) == ("failed", True)
+    assert client.post("/api/creations", json={**body, "sound": None}).status_code == 400
 
 
 # --- what leaves

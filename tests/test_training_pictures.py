@@ -20,6 +20,7 @@ from caesura.cli import main  # noqa: E402
 from caesura.codecs.image_files import Picture, read_picture, write_picture  # noqa: E402
 from caesura.data.pairs import pairs  # noqa: E402
 from caesura.methods import build  # noqa: E402
+from caesura.networks.checkpoints import part_of  # noqa: E402
 from caesura.networks.riff_p2p import open_riff_p2p  # noqa: E402
 from caesura.networks.riffusion import open_riffusion  # noqa: E402
 from caesura.problem import Problem, Region  # noqa: E402
@@ -101,8 +102,8 @@ def test_p2p_begins_as_its_base_and_learns_a_pair(data: Path, base: Path, tmp_pa
     model = open_riffusion(str(base))
     fresh = riff_p2p.seeing(model.unet)
     before = fixed(riff_p2p.Editor({"unet": fresh}, model, base, P2P.how, pictured(data), None))
-    editor = riff_p2p.train(P2P, run(data, tmp_path / "out", base, steps=40))
-    assert fixed(editor) < 0.8 * before  # measured: 0.68
+    editor = riff_p2p.train(P2P, run(data, tmp_path / "out", base, steps=30))
+    assert fixed(editor) < 0.85 * before  # measured: 0.72
     assert editor.network["unet"].conv_in.weight[:, 4:].abs().max() > 1e-3  # type: ignore[union-attr,index]
     assert not fresh.conv_in.weight[:, 4:].any()
 
@@ -146,6 +147,7 @@ def test_p2p_from_pairs_to_a_stem(data: Path, base: Path, tmp_path: Path, capsys
     given = ["--data", str(data), "--base", str(base)]
     assert main(words("riff_p2p", out, *given, "--steps", "2")) == 0
     assert main(words("riff_p2p", out, "--export", str(mine))) == 0
+    assert "Writing" not in capsys.readouterr().err
     assert main(words("riff_p2p", out, "--export", str(mine))) == 2
     assert "exists: choose another folder" in capsys.readouterr().err
     model = open_riff_p2p(str(mine))
@@ -155,6 +157,8 @@ def test_p2p_from_pairs_to_a_stem(data: Path, base: Path, tmp_path: Path, capsys
     index = json.loads((mine / "model_index.json").read_text())
     assert index["_class_name"] == "StableDiffusionInstructPix2PixPipeline"
     assert index["unet"] == ["diffusers", "UNet2DConditionModel"]
+    theirs = part_of("diffusers", index["_class_name"]).from_pretrained(mine, safety_checker=None)
+    assert torch.equal(theirs.unet.conv_in.weight, model.unet.conv_in.weight)
     guide = tones([300.0], 20_000)
     method = build("riff_p2p", weights=str(mine), steps=2, bands=64, duration=0.64, iterations=2)
     problem = Problem(np.zeros_like(guide), (Region(0, 20_000),), RATE, guide=guide, text="add a bell")

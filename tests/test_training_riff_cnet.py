@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -19,11 +20,13 @@ from caesura.cli import main  # noqa: E402
 from caesura.codecs.edges import Control, control_of  # noqa: E402
 from caesura.codecs.image_files import read_picture  # noqa: E402
 from caesura.data.pairs import pairs  # noqa: E402
+from caesura.methods import build  # noqa: E402
 from caesura.networks.checkpoints import read  # noqa: E402
 from caesura.networks.controlnet import open_controlled  # noqa: E402
 from caesura.networks.riffusion import open_riffusion  # noqa: E402
+from caesura.problem import Problem, Region  # noqa: E402
 from caesura.training.recipes import riff_cnet  # noqa: E402
-from picture_cases import fixed, pictured, prepare, run, smallest, words  # noqa: E402
+from picture_cases import RATE, fixed, pictured, prepare, run, smallest, tones, words  # noqa: E402
 
 CNET = riff_cnet.PRESETS["tiny"]
 
@@ -109,7 +112,9 @@ def test_the_preset_can_be_changed_from_the_command_line(
         assert complaint in capsys.readouterr().err
 
 
-def test_a_controlnet_is_exported_as_diffusers_has_them(data: Path, base: Path, tmp_path: Path) -> None:
+def test_a_controlnet_is_exported_as_diffusers_has_them_and_leads_the_method(
+    data: Path, base: Path, tmp_path: Path
+) -> None:
     out, mine = tmp_path / "out", tmp_path / "mine"
     assert main(words("riff_cnet", out, "--data", str(data), "--base", str(base), "--steps", "1")) == 0
     assert main(words("riff_cnet", out, "--export", str(mine))) == 0
@@ -117,3 +122,11 @@ def test_a_controlnet_is_exported_as_diffusers_has_them(data: Path, base: Path, 
     trained = torch.load(out / riff_cnet.LAST, weights_only=True)["state_dict"]
     for name, value in network.state_dict().items():
         assert torch.equal(value, trained[f"network.controlnet.{name}"].half().float()), name
+    guide = tones([300.0], 20_000)
+    method = build(
+        "riff_cnet", weights=str(base), control_weights=str(mine), steps=2, bands=64, duration=0.63, iterations=2
+    )
+    problem = Problem(np.zeros_like(guide), (Region(0, 20_000),), RATE, guide=guide, text="a bell")
+    mix = method(problem, rng=np.random.default_rng(0))
+    assert np.isfinite(mix).all()
+    assert np.abs(mix - guide).max() > 1e-5

@@ -28,6 +28,7 @@ from caesura.problem import Hold, Region, gaps_of
 from caesura.stem import write_stem
 from caesura.verify import verify
 
+LONGEST = 600.0  # seconds of a recording that is added to; all of it is held in memory
 SPARE = 1.0  # seconds of a recording that are read beyond what a method makes use of
 
 
@@ -184,8 +185,16 @@ def add_file(
         output_format: see `caesura.audio.splice`.
         force: overwrite existing files.
         progress: called with the fraction done.
+
+    Raises:
+        Unsupported: the method cannot add to a recording.
+        ValueError: the recording is too long to be held in memory.
     """
     with open_audio(source) as reader:
+        if reader.info.duration > LONGEST:
+            raise ValueError(
+                f"'{source}' has {reader.info.duration:.6g} s: up to {LONGEST:g} s can be added to at once"
+            )
         subtype = choose_for(target, reader.info, output_format).subtype
     bits = codec_for(subtype).bits if subtype.startswith("PCM") else math.inf
     audio = read(source)

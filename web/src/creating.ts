@@ -1,11 +1,12 @@
-// Make sound: from words, past the end, as a variation, and on the way between two prompts, without end if wanted.
+// Make sound: from words, past the end, as a variation, over a sound, and on the way between two prompts, without end if wanted.
 import { api, follow, words, type Creation, type Sound, type Way } from "./api";
 import { field, fill, h, options } from "./dom";
 import { complain } from "./notices";
 import type { Store } from "./store";
 import { make } from "./work";
 
-const KINDS = [["generate", "from nothing"], ["continue", "continue this sound"], ["vary", "vary this sound"], ["morph", "between two prompts"]] as const;
+const KINDS = [["generate", "from nothing"], ["continue", "continue this sound"], ["vary", "vary this sound"], ["morph", "between two prompts"], ["add", "add to this sound"]] as const;
+const FROM_SOUND = ["continue", "vary", "add"]; // kinds that begin with the sound that is open
 const OVERLAP = 0.25; // seconds over which one stretch gives way to the next
 
 export class Creating {
@@ -47,7 +48,7 @@ export class Creating {
     fill(this.method, ...options((way?.methods ?? []).map((name) => [name, name] as const), chosen));
     const morph = this.kind.value === "morph";
     this.second.hidden = this.slider.hidden = !morph;
-    const needs = (this.kind.value === "continue" || this.kind.value === "vary") && !this.store.current;
+    const needs = FROM_SOUND.includes(this.kind.value) && !this.store.current;
     this.why.textContent = !way ? "" : !way.available ? way.reason : needs ? "Open a sound first." : "";
     this.go.disabled = !way?.available || needs || this.store.running !== null;
     this.endless.hidden = !morph && this.kind.value !== "generate";
@@ -58,7 +59,7 @@ export class Creating {
 
   private wanted(seed = Number(this.seed.value) || 0): Creation {
     const kind = this.kind.value as Creation["kind"];
-    const sound = kind === "continue" || kind === "vary" ? (this.store.current?.id ?? null) : null;
+    const sound = FROM_SOUND.includes(kind) ? (this.store.current?.id ?? null) : null;
     return {
       kind, method: this.method.value, text: this.text.value.trim(), seed, sound, seconds: Number(this.seconds.value) || 5,
       ...(kind === "morph"

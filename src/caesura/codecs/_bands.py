@@ -82,13 +82,16 @@ class Bands:
         Returns:
             (..., bins, frames).
         """
-        adjoint = self.matrix.T.tocsr()
+        matrix = self.matrix[:, : self.matrix.indices.max(initial=-1) + 1]  # above the highest band there is nothing
+        adjoint = matrix.T.tocsr()
         lead = mel.shape[:-2]
         wanted = np.moveaxis(mel, -2, 0).reshape(self.count, -1)
-        found = np.zeros((self.bins, wanted.shape[1]))
+        found = np.zeros((matrix.shape[1], wanted.shape[1]))
         for done in range(rounds):
-            rest = wanted - self.matrix @ found if done else wanted
-            found = np.maximum(found + adjoint @ linalg.solveh_banded(self._gram, rest), 0.0)
+            rest = wanted - matrix @ found if done else wanted
+            found += adjoint @ linalg.solveh_banded(self._gram, rest)
+            np.maximum(found, 0.0, out=found)
+        found = np.pad(found, ((0, self.bins - len(found)), (0, 0)))
         return np.moveaxis(found.reshape(self.bins, *lead, mel.shape[-1]), 0, -2)
 
     @cached_property

@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 Real = NDArray[np.floating[Any]]
 
 OVERSAMPLING = 2  # length of the transform in windows: the power spectrum of a window is sampled as densely as it needs
-BLOCK = 1024  # frames whose bands are inverted at once, to bound the memory
+BLOCK = 128  # frames whose bands are inverted at once: they stay in the cache
 PART = 2000  # frames whose phases are found at once, for the same reason
 SHARED = 100  # of them with the part before
 

@@ -81,7 +81,12 @@ class Stft:
         views = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft, axis=-1)[..., :: self.hop_length, :]
         window = self._window.astype(x.dtype)
         for first in range(0, count, size):
-            yield np.asarray(fft.rfft(views[..., first : min(first + size, count), :] * window, axis=-1))
+            part = views[..., first : min(first + size, count), :]
+            if padded[..., first * self.hop_length : (first + size) * self.hop_length + self.n_fft].any():
+                yield np.asarray(fft.rfft(part * window, axis=-1))
+            else:  # much of a recording that is still to be made is silent
+                shape = (*part.shape[:-1], self.n_fft // 2 + 1)
+                yield np.zeros(shape, np.result_type(x.dtype, np.complex64))
 
     def decode(self, grid: Grid, samples: int) -> Real:
         """The signal (..., samples) whose grid is nearest to this one."""

@@ -46,8 +46,8 @@ from caesura.diffusion import Denoiser, Guided, Unconstrained, dpm_solver_2m, eu
 from caesura.diffusion.noise import Shared
 from caesura.diffusion.windowed import Windowed
 from caesura.methods._backing import Backing, backing, drawn, with_stem
+from caesura.methods._picture_method import HOP, WINDOW, PictureMethod
 from caesura.methods._walks import Walk
-from caesura.methods.riffusion import HOP, OFFSET, ROWS, STEPS, TRAINED, WINDOW
 from caesura.networks.controlnet import ControlledModel, open_controlled
 from caesura.networks.riffusion import CHANNELS
 
@@ -59,11 +59,9 @@ Draw = Callable[[Tensor, Progress], Tensor]
 
 
 @dataclass(frozen=True)
-class RiffCNET:
+class RiffCNET(PictureMethod):
     """Diffusion model of pictures of music that adds a part over the edges of a backing track, as a text says."""
 
-    weights: str = "riffusion/riffusion-model-v1"
-    """Riffusion's repository once it was downloaded, a folder in diffusers' layout, or "tiny" (untrained)."""
     control_weights: str = "zachary-shah/riffusion-cnet-v2"
     """The authors' repository once it was downloaded, their file, a folder in diffusers' layout, or "tiny"."""
     control: Literal["canny", "sobel", "sobel_denoised", "spectrogram"] = "canny"
@@ -78,24 +76,7 @@ class RiffCNET:
     """How a song goes on past 5.11 s: windows that share one state, or one after the other as published."""
     preset: Literal["fast", "published"] = "fast"
     """30 levels of a second order method, or the published 50 of DDIM; each asks both networks twice."""
-    step: Literal["auto", "2m", "euler", "heun", "ancestral", "renoise"] = "auto"
-    """From one level to the next; auto: that of the preset. euler is DDIM, ancestral DDPM."""
-    steps: int = 0
-    """Noise levels of the walk; 0: those of the preset."""
     scale: float = 9.0
-    """How strongly the text is followed; 1: as the model itself does."""
-    negative: str = ""
-    """What should not be heard."""
-    duration: float = TRAINED
-    """Seconds that the model draws at least; it was trained on 5.11."""
-    width: float = 0.0
-    """How different the noise of the channels is: 0 the same, 1 unrelated."""
-    high: Literal[10_000, 20_000] = 10_000
-    """Hertz up to which pictures show; the published weights know 10 kHz."""
-    bands: int = 512
-    """Rows of the pictures, a multiple of 64; the published weights know 512."""
-    iterations: int = 64
-    """Of the Griffin-Lim algorithm that finds the phases of what is added."""
 
     accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, guide=True, adds=True)
     quick: ClassVar[Mapping[str, Any]] = {
@@ -103,27 +84,16 @@ class RiffCNET:
     }  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            *(("steps", 0, math.inf), ("scale", 0.0, math.inf), ("control_strength", 0.0, 10.0)),
-            *(("iterations", 0, 10_000), ("width", 0.0, 1.0)),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name}={getattr(self, name)} must lie between {least:g} and {most:g}")
-        if not 0.0 < self.duration <= 60.0:
-            raise ValueError(f"duration={self.duration} must be above 0 and at most 60")
-        if self.bands < ROWS or self.bands % ROWS:
-            raise ValueError(f"bands={self.bands} must be a multiple of {ROWS}")
-        if self.steps == 1:
-            raise ValueError("steps=1 is no walk: 2 or more, or 0 to leave it to the preset")
+        super().__post_init__()
+        self.check(("control_strength", 0.0, 10.0))
 
     def __call__(
         self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
     ) -> NDArray[np.float64]:
         """See `caesura.inpainter.Inpainter`; what it returns is the backing and the stem."""
         model = open_controlled(self.weights, self.control_weights)
-        image = SpectrogramImage(bands=self.bands, low=0 if self.high == 10_000 else 10, high=self.high)
-        codec = model.base.codec(image)
-        known = backing(problem, image, least=image.frames(round(self.duration * image.sample_rate)))
+        codec = model.base.codec(self.image)
+        known = backing(problem, self.image, least=self.least)
         z = self.drawn(model, codec, known, problem.text, rng, lambda fraction: progress(0.9 * fraction))
         made = with_stem(known, codec, z, rng, self.iterations)
         progress(1.0)
@@ -137,18 +107,17 @@ class RiffCNET:
     ) -> Tensor:  # fmt: skip
         """Latents (channels, 4, rows, columns) of the mix."""
         shown = torch.stack([self._shown(mel[None], known, codec.image) for mel in known.mel]).to(model.base.place)
-        base, walk = model.base, WALKS[self.preset]
+        base, walk = model.base, self.stepping(WALKS[self.preset])
         noise = Shared(len(shown), rng, self.width)
         blocks = max(map(base.blocks, (text, self.negative)))
         prior, told = self._guided(model, text, blocks), base.tell(text, blocks)
-        sigmas = walk.sigmas(base.alphas_cumprod, self.steps, offset=OFFSET)
-        step = walk.step if self.step == "auto" else STEPS[self.step]
+        sigmas = self.sigmas(walk, base.alphas_cumprod)
 
         def one(control: Tensor, part: Progress) -> Tensor:
             items, _, rows, columns = control.shape
             like = control.new_zeros(items, CHANNELS, rows // FOLD, columns // FOLD)
             asked = Windowed(prior, WINDOW, HOP, along={"control": FOLD})
-            return drawn(asked, sigmas, step, noise, like, part, {"control": control, **told})
+            return drawn(asked, sigmas, walk.step, noise, like, part, {"control": control, **told})
 
         if self.extension == "shared":
             return one(shown, progress)

@@ -27,7 +27,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.codecs.image import SpectrogramImage
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
 from caesura.problem import Problem
 
@@ -40,8 +39,8 @@ from caesura.diffusion import Instructed, Unconstrained, dpm_solver_2m, euler
 from caesura.diffusion.noise import Shared
 from caesura.diffusion.windowed import Windowed
 from caesura.methods._backing import backing, drawn, with_stem
+from caesura.methods._picture_method import HOP, WINDOW, PictureMethod
 from caesura.methods._walks import Walk
-from caesura.methods.riffusion import HOP, OFFSET, ROWS, STEPS, TRAINED, WINDOW
 from caesura.networks.riff_p2p import open_riff_p2p
 from caesura.networks.riffusion import CHANNELS
 
@@ -50,72 +49,43 @@ WALKS = {"fast": Walk(Unconstrained(), dpm_solver_2m, 30), "published": Walk(Unc
 
 
 @dataclass(frozen=True)
-class RiffP2P:
+class RiffP2P(PictureMethod):
     """Diffusion model of pictures of music that adds a part to a backing track as a text says: "add a sad violin"."""
 
     weights: str = "zachary-shah/riff-pix2pix-v1"
     """The repository of the authors once it was downloaded, a folder in diffusers' layout, or "tiny" (untrained)."""
     preset: Literal["fast", "published"] = "fast"
     """30 levels of a second order method, or the published 100 of DDIM; each asks the network three times."""
-    step: Literal["auto", "2m", "euler", "heun", "ancestral", "renoise"] = "auto"
-    """From one level to the next; auto: that of the preset. euler is DDIM, ancestral DDPM."""
-    steps: int = 0
-    """Noise levels of the walk; 0: those of the preset."""
     scale: float = 15.0
     """How strongly the text is followed; 10 to 15 are published."""
     image_scale: float = 1.5
     """How strongly the backing is kept to; 1.5 to 5 were tried, 1.5 is published."""
-    negative: str = ""
-    """What should not be heard."""
-    duration: float = TRAINED
-    """Seconds that the model draws at least; it was trained on 5.11."""
     headroom: float = 0.0
     """Decibels that the mix may be louder than the backing in one band; the published weights know 0."""
-    width: float = 0.0
-    """How different the noise of the channels is: 0 the same, 1 unrelated."""
-    high: Literal[10_000, 20_000] = 10_000
-    """Hertz up to which pictures show; the published weights know 10 kHz."""
-    bands: int = 512
-    """Rows of the pictures, a multiple of 64; the published weights know 512."""
-    iterations: int = 64
-    """Of the Griffin-Lim algorithm that finds the phases of what is added."""
 
     accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, guide=True, adds=True)
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2, "bands": 64}
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            *(("steps", 0, math.inf), ("scale", 0.0, math.inf), ("image_scale", 0.0, math.inf)),
-            *(("iterations", 0, 10_000), ("width", 0.0, 1.0), ("headroom", 0.0, 24.0)),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name}={getattr(self, name)} must lie between {least:g} and {most:g}")
-        if not 0.0 < self.duration <= 60.0:
-            raise ValueError(f"duration={self.duration} must be above 0 and at most 60")
-        if self.bands < ROWS or self.bands % ROWS:
-            raise ValueError(f"bands={self.bands} must be a multiple of {ROWS}")
-        if self.steps == 1:
-            raise ValueError("steps=1 is no walk: 2 or more, or 0 to leave it to the preset")
+        super().__post_init__()
+        self.check(("image_scale", 0.0, math.inf), ("headroom", 0.0, 24.0))
 
     def __call__(
         self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
     ) -> NDArray[np.float64]:
         """See `caesura.inpainter.Inpainter`; what it returns is the backing and the stem."""
         model = open_riff_p2p(self.weights)
-        image = SpectrogramImage(bands=self.bands, low=0 if self.high == 10_000 else 10, high=self.high)
-        codec = model.codec(image)
-        known = backing(
-            problem, image, least=image.frames(round(self.duration * image.sample_rate)), headroom=self.headroom
-        )
+        codec = model.codec(self.image)
+        known = backing(problem, self.image, least=self.least, headroom=self.headroom)
         shown = codec.encode(known.picture(codec).to(model.place)) / model.scale
         blocks = max(map(model.blocks, (problem.text, self.negative)))
         unseen = {"image": torch.zeros(1, CHANNELS, 1, 1, device=model.place)}
         guided = Instructed(model.prior, self.scale, self.image_scale, model.tell(self.negative, blocks), unseen)
-        walk = WALKS[self.preset]
+        walk = self.stepping(WALKS[self.preset])
         z = drawn(
             Windowed(guided, WINDOW, HOP, along={"image": 1}),
-            walk.sigmas(model.alphas_cumprod, self.steps, offset=OFFSET),
-            walk.step if self.step == "auto" else STEPS[self.step],
+            self.sigmas(walk, model.alphas_cumprod),
+            walk.step,
             Shared(len(shown), rng, self.width),
             shown,
             lambda fraction: progress(0.9 * fraction),

@@ -30,7 +30,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.codecs.image import Pixels, SpectrogramImage
+from caesura.codecs.image import Pixels
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
 from caesura.problem import Problem
 from caesura.progression import shaped
@@ -45,60 +45,33 @@ from torch import Tensor
 
 from caesura.codecs.image_latents import FOLD, Colours, ImageLatents
 from caesura.diffusion import (
-    Ancestral,
     Denoiser,
     Guided,
-    Renoise,
     Replacement,
-    Step,
     dpm_solver_2m,
     euler,
-    heun,
     sample,
 )
 from caesura.diffusion.interpolation import slerp
 from caesura.diffusion.noise import Seeded, Shared
 from caesura.diffusion.windowed import Windowed
+from caesura.methods._picture_method import HOP, OFFSET, WINDOW, PictureMethod
 from caesura.methods._pictures import Shown, filled, shown
 from caesura.methods._walks import PRESETS, Walk
 from caesura.networks.riffusion import PictureModel, open_riffusion
 
-WINDOW = 64  # columns of latents that the network was trained on
-HOP = 32
-ROWS = 64  # of a picture, or a multiple: the U-Net halves its latents three times
-TRAINED = 5.11  # seconds of a picture that wide
-OFFSET = 1  # index of the lowest level, where not all are gone through
-STEPS: dict[str, Step] = {
-    "2m": dpm_solver_2m,
-    "euler": euler,
-    "heun": heun,
-    "ancestral": Ancestral(),
-    "renoise": Renoise(),
-}
 # From nothing, a second order method needs fewer levels; published are 50 of DDIM.
 PLAIN = {"fast": Walk(Replacement(), dpm_solver_2m, 30), "published": Walk(Replacement(), euler, 50)}
 
 
 @dataclass(frozen=True)
-class Riffusion:
+class Riffusion(PictureMethod):
     """Diffusion model of pictures of music told by text: long fills, sounds from nothing, variations, morphs."""
 
-    weights: str = "riffusion/riffusion-model-v1"
-    """The repository of the authors once it was downloaded, a folder in diffusers' layout, or "tiny" (untrained)."""
     conditioning: Literal["plain", "repaint", "repaint+", "ddnm", "ddnm+", "guidance"] = "ddnm"
     """How the context enters: mixed in at every level (plain), with time travel (repaint), in the estimate (ddnm)."""
     preset: Literal["fast", "published"] = "fast"
     """30 to 200 evaluations of the network, or the published number: 50 for plain, 1000 to 11,000 for the others."""
-    step: Literal["auto", "2m", "euler", "heun", "ancestral", "renoise"] = "auto"
-    """From one level to the next; auto: what suits the conditioning. euler is DDIM, ancestral DDPM."""
-    steps: int = 0
-    """Noise levels of the walk; 0: those of the preset."""
-    scale: float = 7.0
-    """How strongly the text is followed; 1: as the model itself does."""
-    negative: str = ""
-    """What should not be heard."""
-    duration: float = TRAINED
-    """Seconds that the model draws at least; it was trained on 5.11."""
     known: Literal["encoder", "frames", "tile"] = "encoder"
     """Latents that count as known: those that see nothing missing, whose columns do not, or whose 80 ms do not."""
     strength: float = 0.55
@@ -115,35 +88,18 @@ class Riffusion:
     """How it moves: 1 evenly, above 1 it stays longer in the middle, below 1 at the ends."""
     stereo: Literal["grey", "colour"] = "grey"
     """Two channels as two grey pictures drawn with the same noise, or as the two colours of one picture."""
-    width: float = 0.0
-    """How different the noise of the channels is: 0 the same, 1 unrelated; grey pictures only."""
-    high: Literal[10_000, 20_000] = 10_000
-    """Hertz up to which pictures show; the published weights know 10 kHz."""
-    bands: int = 512
-    """Rows of the pictures, a multiple of 64; the published weights know 512."""
-    iterations: int = 64
-    """Of the Griffin-Lim algorithm that finds the phases."""
 
     accepts: ClassVar[Accepts] = Accepts(
         sample_rate=44_100, context=2.5, bands=True, generates=44_100, varies=True, holds=True
     )
-    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2, "bands": 64}
+    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.63, "iterations": 2, "bands": 64}
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            *(("steps", 0, math.inf), ("scale", 0.0, math.inf), ("candidates", 1, 99), ("iterations", 0, 10_000)),
-            *(("width", 0.0, 1.0), ("share", 0.0, 1.0)),
-        ):
-            value = getattr(self, name)
-            if value is not None and not least <= value <= most:
-                raise ValueError(f"{name}={value} must lie between {least:g} and {most:g}")
-        for name, most in (("strength", 1.0), ("duration", 60.0), ("power", 100.0)):
+        super().__post_init__()
+        self.check(("candidates", 1, 99), ("share", 0.0, 1.0))
+        for name, most in (("strength", 1.0), ("power", 100.0)):
             if not 0.0 < getattr(self, name) <= most:
                 raise ValueError(f"{name}={getattr(self, name)} must be above 0 and at most {most:g}")
-        if self.bands < ROWS or self.bands % ROWS:
-            raise ValueError(f"bands={self.bands} must be a multiple of {ROWS}")
-        if self.steps == 1:
-            raise ValueError("steps=1 is no walk: 2 or more, or 0 to leave it to the preset")
 
     def __call__(
         self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
@@ -178,10 +134,10 @@ class Riffusion:
             rng: as in a call.
             progress: as in a call.
         """
-        if pixels.shape[0] != self.bands or problem.guide is None:
-            raise ValueError(
-                f"a picture of {pixels.shape[0]} rows: {self.bands} are drawn, and at the level of a guide"
-            )
+        if pixels.shape[0] != self.bands:
+            raise ValueError(f"a picture of {pixels.shape[0]} rows is not one of bands={self.bands}")
+        if problem.guide is None:
+            raise ValueError("a sound after a picture needs a guide: it has its level")
         model, codec, heard = self._heard(problem)
         columns = FOLD * heard.latents.shape[-1]
         wide = np.pad(pixels[:, :columns], ((0, 0), (0, max(columns - pixels.shape[1], 0)), (0, 0)), mode="edge")
@@ -193,11 +149,10 @@ class Riffusion:
     def _heard(self, problem: Problem) -> tuple[PictureModel, ImageLatents, Shown]:
         """The model, its codec, and a problem as it sees it."""
         model = open_riffusion(self.weights)
-        image = SpectrogramImage(bands=self.bands, low=0 if self.high == 10_000 else 10, high=self.high)
-        codec = model.codec(image)
+        codec = model.codec(self.image)
         colours: Colours = "colour" if self.stereo == "colour" and problem.channels == 2 else "grey"
-        least = image.frames(round(self.duration * image.sample_rate))
-        return model, codec, shown(problem, codec, least=least, sees=self.known, colours=colours, place=model.place)
+        heard = shown(problem, codec, least=self.least, sees=self.known, colours=colours, place=model.place)
+        return model, codec, heard
 
     def _way(self, heard: Shown) -> str:
         """The conditioning; where nothing is known there is none."""
@@ -207,14 +162,14 @@ class Riffusion:
     def _walk(self, heard: Shown) -> Walk:
         way = self._way(heard)
         walk = PLAIN[self.preset] if way == "plain" else PRESETS[self.preset][way]
-        return walk if self.step == "auto" else dataclasses.replace(walk, step=STEPS[self.step])
+        return self.stepping(walk)
 
     def _drawn(
         self, model: PictureModel, heard: Shown, rng: np.random.Generator, progress: Progress
     ) -> tuple[Tensor, int]:
         """Latents, and how often the prior was asked."""
         walk = self._walk(heard)
-        sigmas = walk.sigmas(model.alphas_cumprod, self.steps, offset=OFFSET)
+        sigmas = self.sigmas(walk, model.alphas_cumprod)
         noise = Shared(len(heard.latents), rng, self.width)
         begin = self._noise(heard, noise)
         start, spread = torch.zeros_like(heard.latents), math.hypot(1.0, float(sigmas[0]))

@@ -138,8 +138,8 @@ class Catalogue:
         kind = next(part for part in parts if part != "None")
         choices = [str(each) for each in ast.literal_eval(f"({kind[8:-1]},)")] if kind.startswith("Literal[") else None
         default = ast.literal_eval(found.default) if found.default else None
-        if found.name == "weights":
-            given = self._given.get(method)
+        if found.name == "weights" or found.name.endswith("_weights"):
+            given = self._given.get(method) if found.name == "weights" else None
             choices = list(dict.fromkeys(each for each in (given, default, "tiny") if each is not None))
             default = given or default
         return schemas.Setting(
@@ -206,7 +206,7 @@ def _makes(method: schemas.Method, kind: str) -> bool:
         return method.gaps and method.name not in BASELINES
     if kind == "morph":
         return {each.name for each in method.settings} >= set(MORPHING)
-    return method.varies if kind == "vary" else method.generates
+    return {"vary": method.varies, "add": method.adds}.get(kind, method.generates)
 
 
 def _number(value: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""The one door from the studio to what makes sound: notes, clips, what goes on, variations, and maps of codes."""
+"""The one door from the studio to what makes sound: notes, clips, what goes on, variations, stems, and codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from caesura.making import Wish
     from caesura.studio.tasks import Make
 
-KINDS = ("generate", "continue", "vary", "morph")
+KINDS = ("generate", "continue", "vary", "morph", "add")
 LONGEST_HEARD = 120.0  # seconds at the end of a recording that a method without a limit hears
 
 
@@ -77,11 +77,20 @@ def _morph(task: Make, target: Path, seed: int, progress: Progress) -> None:
     write(target, Audio(x, task.sample_rate), subtype="PCM_24")
 
 
+def _add(task: Make, target: Path, seed: int, progress: Progress) -> None:
+    from caesura.making import add_file
+
+    if not task.text:
+        raise ValueError("say what to add in a few words")
+    add_file(_wish(task, seed), _needed(task), target, progress=progress)
+
+
 _WAYS: Mapping[str, Callable[[Any, Path, int, Progress], None]] = {
     "generate": _generate,
     "continue": _continue,
     "vary": _vary,
     "morph": _morph,
+    "add": _add,
 }
 
 

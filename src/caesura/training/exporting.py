@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from caesura.networks.checkpoints import filled, read_json
+from caesura.networks.checkpoints import filled, part_of, read_json
 from caesura.networks.riffusion import PictureModel, opened
 
 KEPT = ("tokenizer", "scheduler")  # folders that are copied as they are
@@ -48,7 +48,7 @@ def pipeline(checkpoint: Path, out: Path, kind: str, parts: Callable[[PictureMod
     model = opened(base)
     whole: dict[str, Any] = {"unet": model.unet, "vae": model.vae, "text_encoder": model.text}
     whole |= {name: part(weights, name, network, checkpoint) for name, network in parts(model).items()}
-    with written(out) as folder:
+    with written(out) as folder, _quietly():
         for name, network in whole.items():
             network.save_pretrained(folder / name, safe_serialization=True)
         for name in KEPT:
@@ -57,6 +57,19 @@ def pipeline(checkpoint: Path, out: Path, kind: str, parts: Callable[[PictureMod
         named = {name: CLASSES[name] for name in CLASSES if (folder / name).is_dir()}
         index = {"_class_name": kind, **named, "scheduler": ("diffusers", scheduler)}
         (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the bars that transformers draws, whoever is looking."""
+    bars = part_of("transformers.utils", "logging")
+    drawn = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if drawn:
+            bars.enable_progress_bar()
 
 
 def part(weights: Mapping[str, Tensor], name: str, network: nn.Module, checkpoint: Path) -> Any:

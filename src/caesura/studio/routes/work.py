@@ -62,7 +62,7 @@ def restore(studio: Here, who: Who, wanted: schemas.Restoration) -> schemas.Job:
 def create(studio: Here, who: Who, wanted: schemas.Creation) -> schemas.Job:
     """Make sound; see GET /api/ways for what can be made with what."""
     entry = None if wanted.sound is None else who.shelf.get(wanted.sound)
-    if entry is None and wanted.kind in ("continue", "vary"):
+    if entry is None and wanted.kind in ("continue", "vary", "add"):
         raise ValueError(f"to {wanted.kind} there has to be a sound: name one")
     settings = studio.catalogue.settings(wanted.method, wanted.settings)
     rate = entry.info.sample_rate if entry and wanted.kind != "generate" else wanted.sample_rate

@@ -58,7 +58,7 @@ class Method(Wire):
 class Way(Wire):
     """A way to make sound, and the methods for it that can work here."""
 
-    kind: Literal["generate", "continue", "vary", "morph"]
+    kind: Literal["generate", "continue", "vary", "morph", "add"]
     methods: list[str]
     available: bool
     reason: str = ""

@@ -57,7 +57,7 @@ class Prompt(Wire):
 class Creation(Wire):
     """Make sound: from nothing, past the end of a sound, as its variation, or on the way between two prompts."""
 
-    kind: Literal["generate", "continue", "vary", "morph"]
+    kind: Literal["generate", "continue", "vary", "morph", "add"]
     method: Annotated[str, Field(max_length=64)]
     settings: Settings = Field(default_factory=dict)
     text: Text = ""
