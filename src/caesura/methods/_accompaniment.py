@@ -118,7 +118,7 @@ def _drawn(
         **model.tell(text),
     )
     nothing = np.zeros(heard.size), np.zeros(heard.size, dtype=bool)
-    return model.decode(z.mT, heard.size, [nothing])[0]
+    return np.asarray(model.decode(z.mT, heard.size, [nothing])[0])
 
 
 def _along_time(prior: Denoiser, x: Tensor, sigma: Tensor | float, *, guide: Tensor, **cond: Any) -> Tensor:
