@@ -3,8 +3,8 @@
     caesura prepare captions phrases --count 6000
     caesura train phrase_classifier --data phrases --out judge --minutes 40
     caesura train phrase_classifier --out judge --export judge.safetensors
-    caesura prepare stems corpus --count 1400
-    python benchmarks/mini_add.py --data corpus --judge judge.safetensors [--methods mini_p2p] [--count 70] [--write]
+    caesura prepare stems corpus --count 1000
+    python benchmarks/mini_add.py --data corpus --judge judge.safetensors [--methods mini_p2p] [--count 50] [--write]
 
 One stem is taken out of each held-out piece, and what the method adds instead of it, told its tempo, register, family
 and figure, is judged: by a classifier of phrases that never heard a generated sound; by the share of its energy in the
@@ -223,7 +223,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="from `caesura prepare stems`")
     parser.add_argument("--judge", required=True, help="weights of phrase_classifier")
     parser.add_argument("--methods", default="mini_p2p", help="with commas between; none: the other rows")
-    parser.add_argument("--count", type=int, default=70, help="stems per row")
+    parser.add_argument("--count", type=int, default=50, help="stems per row")
     parser.add_argument("--settings", default="", help="settings of the methods, key=value:key=value")
     parser.add_argument(
         "--split", default="valid", choices=["train", "valid", "test"], help="test: of instruments held out"

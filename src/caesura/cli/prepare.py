@@ -103,7 +103,7 @@ def captions(
 @prepare_app.command()
 def stems(
     out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; what is in it already is kept.")],
-    count: Annotated[int, typer.Option(min=1, help="Pieces of eight seconds in all.")] = 1400,
+    count: Annotated[int, typer.Option(min=1, help="Pieces of eight seconds in all.")] = 1000,
     rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Sample rate.")] = 16000,
     soundfont: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Sound font (.sf2).")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of what is played.")] = 0,

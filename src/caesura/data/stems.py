@@ -107,7 +107,7 @@ def pieces(folder: Path, splits: Sequence[Split] = ("train",)) -> tuple[Piece, .
 def prepare(
     out: Path,
     *,
-    count: int = 1400,
+    count: int = 1000,
     sample_rate: int = 16_000,
     seed: int = 0,
     soundfonts: Sequence[Path] = (),

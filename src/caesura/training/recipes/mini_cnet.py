@@ -1,7 +1,7 @@
 """Recipe of `mini_cnet`: `text_mini` stays as it is, and a branch beside it learns to hear a backing track.
 
-    caesura prepare stems corpus --count 1400
-    caesura train mini_cnet --base text_mini --preset cpu --data corpus --out run --minutes 60
+    caesura prepare stems corpus --count 1000
+    caesura train mini_cnet --base text_mini --preset cpu --data corpus --out run --minutes 48
     caesura train mini_cnet --preset cpu --out run --export mini_cnet.safetensors
 
 References:

@@ -1,7 +1,7 @@
 """Recipe of `mini_p2p`: `text_mini` learns to add an instrument to a backing track.
 
-    caesura prepare stems corpus --count 1400
-    caesura train mini_p2p --base text_mini --preset cpu --data corpus --out run --minutes 60
+    caesura prepare stems corpus --count 1000
+    caesura train mini_p2p --base text_mini --preset cpu --data corpus --out run --minutes 48
     caesura train mini_p2p --preset cpu --out run --export mini_p2p.safetensors
 
 The first convolution gets as many inputs again, with zero weights, so that it begins as what it is built on.
