@@ -47,8 +47,8 @@ def test_draws_are_of_every_kind_and_keep_instruments_apart() -> None:
 
 def test_notes_are_those_of_the_words() -> None:
     for phrase in drawn(120):
-        notes = phrases._notes(phrase, np.random.default_rng(phrase.seed))
-        assert notes == phrases._notes(phrase, np.random.default_rng(phrase.seed))
+        notes = phrases.notes(phrase)
+        assert notes == phrases.notes(phrase)
         begins = sorted({note.begin for note in notes})
         steps = np.diff(begins)
         assert begins[0] == 0.0
@@ -88,13 +88,13 @@ def test_effects_ring_on(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.zeros(4 * RATE)
     x[:800] = np.hanning(800)
     phrase = drawn(1)[0]
-    dry, reverb, echo = (phrases._finished(x, dataclasses.replace(phrase, effect=e), RATE) for e in EFFECTS)
+    dry, reverb, echo = (phrases.finished(x, dataclasses.replace(phrase, effect=e), RATE) for e in EFFECTS)
     late = slice(RATE, 2 * RATE)
     assert np.abs(dry[late]).max() == 0.0
     for wet in (reverb, echo):
         assert np.abs(wet[late]).max() > 1e-3
         assert np.abs(wet).max() == pytest.approx(0.7)
-    assert not phrases._finished(np.zeros(RATE), phrase, RATE).any()
+    assert not phrases.finished(np.zeros(RATE), phrase, RATE).any()
 
 
 def test_preparing_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

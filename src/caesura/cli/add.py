@@ -36,8 +36,9 @@ def add(
 ) -> int:
     """Put something new over a song: mix = song + stem, the song sample for sample as it was.
 
-    Where the mix would exceed full scale the stem is turned down, never the song; the command says so. riff_cnet keeps
-    to the song's edges, riff_p2p is told "add a ..."; `caesura methods` lists all that add stems.
+    Where the mix would exceed full scale the stem is turned down, never the song; the command says so. Without
+    --method it is mini_p2p: instruments, by small weights that come along. riff_cnet keeps to the song's edges,
+    riff_p2p is told "add a ..."; `caesura methods` lists all that add stems.
 
     Exit code: 0 done, 2 bad usage or input.
     """

@@ -98,3 +98,25 @@ def captions(
     if not quiet:
         say(f"{there} clips with captions at {rate} Hz in {out}")
     return 0
+
+
+@prepare_app.command()
+def stems(
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; what is in it already is kept.")],
+    count: Annotated[int, typer.Option(min=1, help="Pieces of eight seconds in all.")] = 1000,
+    rate: Annotated[int, typer.Option(min=8000, metavar="HZ", help="Sample rate.")] = 16000,
+    soundfont: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Sound font (.sf2).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is played.")] = 0,
+    quiet: options.Quiet = False,
+) -> int:
+    """Render short pieces of several instruments with FluidSynth, stem by stem, in the layout of Slakh2100.
+
+    Run it again to go on where it was stopped, or with more pieces to make more.
+    """
+    from caesura.data.stems import prepare
+
+    with progress_bar("prepare", quiet=quiet) as progress:
+        there = prepare(out, count=count, sample_rate=rate, seed=seed, soundfonts=soundfont or (), progress=progress)
+    if not quiet:
+        say(f"{there} pieces with their stems at {rate} Hz in {out}")
+    return 0

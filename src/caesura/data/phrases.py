@@ -9,8 +9,8 @@ References:
 from __future__ import annotations
 
 __all__ = [
-    "EFFECTS", "FAMILIES", "FIGURES", "HELD_OUT", "MOODS", "REGISTERS", "SECONDS", "TEMPOS", "Phrase", "draw_phrase",
-    "render_phrases",
+    "EFFECTS", "FAMILIES", "FIGURES", "HELD_OUT", "MOODS", "PROGRESSIONS", "REGISTERS", "SECONDS", "TEMPOS", "Ground",
+    "Part", "Phrase", "Played", "draw_phrase", "finished", "notes", "render_parts", "render_phrases", "score",
 ]  # fmt: skip
 
 import subprocess
@@ -22,9 +22,9 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from caesura.audio import read, resample
+from caesura.data.effects import EFFECTS, wet
 from caesura.data.render import SYNTHESIS_RATE, find_fluidsynth
 from caesura.data.scores import DEFAULT_TEMPO, NOTE_OFF, NOTE_ON, PROGRAM, Event, Score, write_score
 
@@ -38,7 +38,6 @@ SECOND = TICKS * 1e6 / DEFAULT_TEMPO  # ticks
 PATIENCE = 600  # seconds of work that one call may take
 PEAK = 0.7  # full scale 1
 QUIETEST = 1e-3  # peak of a phrase that sounds
-DAMPING = 4000.0  # hertz that rooms let through
 
 # General MIDI programs, from 0, by how they sound.
 FAMILIES = {
@@ -61,7 +60,6 @@ RANGES = {"bass": ("low",), "flute": ("mid", "high"), "bells": ("mid", "high")} 
 TEMPOS = {"slow": (0.75, 1.3), "fast": (0.11, 0.2)}  # seconds from note to note
 FIGURES = ("arpeggio", "melody", "chords", "sustained", "repeated")
 MOODS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}  # semitones above the root
-EFFECTS = ("dry", "reverb", "echo")
 PROGRESSIONS = ((0, 3, 4, 0), (0, 5, 3, 4), (0, 3, 0, 4), (0, 5, 1, 4))  # degrees that harmonies stand on
 
 
@@ -89,7 +87,23 @@ class Phrase:
     """Of the notes and the effect."""
 
 
-class _Played(NamedTuple):
+@dataclass(frozen=True)
+class Ground:
+    """What phrases that are played together share, besides key and mood."""
+
+    slow: float
+    """Seconds from note to note of what is slow."""
+    division: int
+    """Notes of what is fast in that time."""
+    harmonies: tuple[int, ...]
+    """Degrees that the harmonies stand on, over and over."""
+    lasting: int
+    """Slow notes that a harmony lasts."""
+
+
+class Played(NamedTuple):
+    """A note."""
+
     begin: float
     """Seconds."""
     length: float
@@ -97,6 +111,15 @@ class _Played(NamedTuple):
     pitch: int
     """MIDI number."""
     velocity: int
+
+
+class Part(NamedTuple):
+    """What one instrument plays."""
+
+    program: int
+    """General MIDI program, from 0."""
+    notes: Sequence[Played]
+    channel: int = 0
 
 
 def draw_phrase(rng: np.random.Generator, *, held_out: bool = False) -> Phrase:
@@ -132,32 +155,58 @@ def render_phrases(phrases: Sequence[Phrase], font: Path, sample_rate: int) -> l
     Raises:
         ValueError: FluidSynth is missing or fails.
     """
-    events: list[Event] = []
-    for k, phrase in enumerate(phrases):
-        at = k * (SECONDS + TAIL)
-        events.append(Event(round(at * SECOND), bytes([PROGRAM, phrase.program])))
-        for note in _notes(phrase, np.random.default_rng(phrase.seed)):
-            begin, end = at + note.begin, at + note.begin + note.length
-            events.append(Event(round(begin * SECOND), bytes([NOTE_ON, note.pitch, note.velocity])))
-            events.append(Event(round(end * SECOND), bytes([NOTE_OFF, note.pitch, 0])))
-    # where a note ends as the next one of its pitch begins, the end comes first
-    events.sort(key=lambda event: (event.tick, event.sounds))
-    x = _synthesised(Score(TICKS, tuple(events)), font)
+    raw = render_parts([Part(phrase.program, notes(phrase)) for phrase in phrases], font, sample_rate)
+    return [finished(x, phrase, sample_rate) for x, phrase in zip(raw, phrases, strict=True)]
+
+
+def render_parts(parts: Sequence[Part], font: Path, sample_rate: int) -> list[Array]:
+    """Play parts, one after the other by one process, each by itself and without effects.
+
+    Args:
+        parts: what to play.
+        font: sound font.
+        sample_rate: hertz.
+
+    Returns:
+        (samples,) of each, `SECONDS` long, at the level of the synthesiser.
+    """
+    x = _synthesised(score(parts), font)
+    length = round(SECONDS * SYNTHESIS_RATE)
     found = []
-    for k, phrase in enumerate(phrases):
+    for k in range(len(parts)):
         first = round(k * (SECONDS + TAIL) * SYNTHESIS_RATE)
-        one = x[first : first + round(SECONDS * SYNTHESIS_RATE)]
-        one = np.pad(one, (0, round(SECONDS * SYNTHESIS_RATE) - one.size))
-        found.append(_finished(resample(one[None], SYNTHESIS_RATE, sample_rate)[0], phrase, sample_rate))
+        one = x[first : first + length]
+        one = np.pad(one, (0, length - one.size))
+        found.append(resample(one[None], SYNTHESIS_RATE, sample_rate)[0])
     return found
+
+
+def score(parts: Sequence[Part]) -> Score:
+    """Parts as a score, one after the other."""
+    events: list[Event] = []
+    for k, part in enumerate(parts):
+        at = k * (SECONDS + TAIL)
+        events.append(Event(round(at * SECOND), bytes([PROGRAM | part.channel, part.program])))
+        for note in part.notes:
+            begin, end = at + note.begin, at + note.begin + note.length
+            events.append(Event(round(begin * SECOND), bytes([NOTE_ON | part.channel, note.pitch, note.velocity])))
+            events.append(Event(round(end * SECOND), bytes([NOTE_OFF | part.channel, note.pitch, 0])))
+    # where a note ends as the next one of its pitch begins, the end comes first
+    return Score(TICKS, tuple(sorted(events, key=lambda event: (event.tick, event.sounds))))
 
 
 def _one(choices: Sequence[T], rng: np.random.Generator) -> T:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _notes(phrase: Phrase, rng: np.random.Generator) -> list[_Played]:
-    """Notes from 0 s to the end of the phrase."""
+def notes(phrase: Phrase, ground: Ground | None = None) -> list[Played]:
+    """Notes from 0 s to the end of the phrase.
+
+    Args:
+        phrase: what is played.
+        ground: what it shares with others; None: it is played alone, at a speed and over harmonies of its own.
+    """
+    rng = np.random.default_rng(phrase.seed)
     step = float(rng.uniform(*TEMPOS[phrase.tempo]))
     loud = float(rng.uniform(70, 105))
     if phrase.figure == "sustained":
@@ -169,13 +218,16 @@ def _notes(phrase: Phrase, rng: np.random.Generator) -> list[_Played]:
     voices = int(rng.integers(1, 4)) if phrase.figure == "sustained" else 3
     held = float(rng.uniform(0.7, 1.0))
     shape, degree = int(rng.integers(4)), int(rng.integers(5))
-    notes: list[_Played] = []
+    step = step if ground is None else _on_grid(phrase, ground)
+    found: list[Played] = []
     for n in range(int(np.ceil(SECONDS / step))):
-        chord = harmonies[n // per_harmony % 4]
+        chord = harmonies[n // per_harmony % 4] if ground is None else _harmony(ground, n * step)
         if phrase.figure == "arpeggio":
             degrees = [_arpeggio(chord, n % per_harmony, shape)]
         elif phrase.figure == "melody":
             degree = int(np.clip(degree + rng.choice((-2, -1, -1, 1, 1, 2)), -2, 8))
+            if ground is not None and n % 2 == 0:  # every other note belongs to the harmony
+                degree = _nearest(degree, chord % 5)
             degrees = [degree]
         elif phrase.figure == "repeated":
             degrees = [chord % 5]
@@ -183,8 +235,26 @@ def _notes(phrase: Phrase, rng: np.random.Generator) -> list[_Played]:
             degrees = [chord % 5 + 2 * k for k in range(voices)]
         velocity = int(np.clip(loud + 6 * rng.standard_normal(), 30, 120))
         for each in degrees:
-            notes.append(_Played(n * step, held * step, _pitch(phrase, each), velocity))
-    return notes
+            found.append(Played(n * step, held * step, _pitch(phrase, each), velocity))
+    return found
+
+
+def _on_grid(phrase: Phrase, ground: Ground) -> float:
+    """Seconds from note to note."""
+    if phrase.figure == "sustained":
+        return ground.slow * ground.lasting
+    step = ground.slow if phrase.tempo == "slow" else ground.slow / ground.division
+    return 2.0 * step if phrase.figure == "chords" else step
+
+
+def _harmony(ground: Ground, time: float) -> int:
+    """Degree that the harmony at a time, in seconds, stands on; a note that begins with it belongs to it."""
+    return ground.harmonies[int(time / (ground.slow * ground.lasting) + 1e-6) % len(ground.harmonies)]
+
+
+def _nearest(degree: int, chord: int) -> int:
+    """The degree of a triad that is nearest to a degree."""
+    return min((d for d in range(-2, 9) if (d - chord) % 7 in (0, 2, 4)), key=lambda d: abs(d - degree))
 
 
 def _arpeggio(chord: int, n: int, shape: int) -> int:
@@ -214,33 +284,9 @@ def _synthesised(score: Score, font: Path) -> Array:
         return np.asarray(read(wav).samples.mean(axis=0))
 
 
-def _finished(x: Array, phrase: Phrase, sample_rate: int) -> Array:
-    """The phrase with its effect, at full level; zeros where there is nothing."""
+def finished(x: Array, phrase: Phrase, sample_rate: int) -> Array:
+    """What the synthesiser played (samples,), with the phrase's effect and at full level; zeros where it is silent."""
     if np.abs(x).max() < QUIETEST:
         return np.zeros_like(x)
-    rng = np.random.default_rng((phrase.seed, 1))
-    if phrase.effect == "reverb":
-        x = x + float(rng.uniform(0.6, 1.1)) * _room(x, float(rng.uniform(1.5, 3.0)), sample_rate, rng)
-    elif phrase.effect == "echo":
-        delay, kept = round(float(rng.uniform(0.22, 0.45)) * sample_rate), float(rng.uniform(0.45, 0.65))
-        wet = x.copy()
-        for k in range(delay, x.size, delay):
-            wet[k : k + delay] += kept * wet[k - delay : k][: x.size - k]
-        x = wet
-    return np.asarray(x * (PEAK / np.abs(x).max()))
-
-
-def _room(x: Array, decay: float, sample_rate: int, rng: np.random.Generator) -> Array:
-    """What a room answers, at the power of the sound itself.
-
-    Args:
-        x: (samples,).
-        decay: seconds in which the answer falls by 60 dB.
-        sample_rate: hertz.
-        rng: source of the reflections.
-    """
-    time = np.arange(round(decay * sample_rate)) / sample_rate
-    response = rng.standard_normal(time.size) * 10.0 ** (-3.0 * time / decay)
-    response = signal.lfilter(*signal.butter(1, DAMPING, fs=sample_rate), response)
-    response /= np.sqrt(np.sum(response**2))
-    return np.asarray(signal.oaconvolve(x, response)[: x.size])
+    heard = wet(x, phrase.effect, sample_rate, np.random.default_rng((phrase.seed, 1)))
+    return np.asarray(heard * (PEAK / np.abs(heard).max()))

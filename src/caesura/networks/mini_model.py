@@ -1,4 +1,4 @@
-"""The small text model of our own with its codec and voice, as the text-to-sound methods want one.
+"""The small text models of our own with their codec and voice, as the text-to-sound methods want them.
 
     z = patches(L),   D(z, sigma | text) from v,   sound = voice(L, what is known)
 
@@ -8,7 +8,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["BUNDLED", "MiniModel", "open_mini"]
+__all__ = ["BUNDLED", "KINDS", "MiniModel", "open_mini"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,10 +24,13 @@ from caesura.codecs.vae import Latents
 from caesura.codecs.voicing import Voice
 from caesura.diffusion import Denoiser, FromVelocity
 from caesura.networks.latent_models import Known, Told, device, scaled_linear
+from caesura.networks.mini_cnet import MiniCnet
+from caesura.networks.mini_p2p import MiniP2p
 from caesura.networks.text_mini import BETAS, LEVELS, PRESETS, TextMini, pieces
-from caesura.networks.weights import load
+from caesura.networks.weights import MissingWeights, cards, load
 
 BUNDLED = "text_mini"  # the card of the weights that came with the package
+KINDS: dict[str, type[TextMini]] = {"text_mini": TextMini, "mini_p2p": MiniP2p, "mini_cnet": MiniCnet}
 LOUDEST = 1.0  # peak of what is made, at the level of the model; what is louder is turned down
 TOKEN = 2  # rows of latents that the network takes together
 
@@ -88,28 +91,33 @@ class MiniModel:
             waves.append(np.where(padded[1], wave, made / max(float(np.abs(made).max()) / LOUDEST, 1.0))[:samples])
         return np.stack(waves)
 
-    def _predict(self, x: Tensor, t: Tensor, words: Tensor, there: Tensor) -> Tensor:
-        out: Tensor = self.network(x, t, words.expand(len(x), -1, -1), there.expand(len(x), -1))
+    def _predict(self, x: Tensor, t: Tensor, words: Tensor, there: Tensor, **beside: Tensor) -> Tensor:
+        out: Tensor = self.network(x, t, words.expand(len(x), -1, -1), there.expand(len(x), -1), **beside)
         return out
 
 
-@lru_cache(maxsize=1)
-def open_mini(weights: str) -> MiniModel:
+@lru_cache(maxsize=2)
+def open_mini(weights: str, kind: str = BUNDLED) -> MiniModel:
     """The model with some weights.
 
     Args:
-        weights: "" (those of the package), "tiny" (random), or a file that `caesura train text_mini` wrote.
+        weights: "" (those of the package), "tiny" (random), or a file that `caesura train` wrote for this kind.
+        kind: one of `KINDS`.
 
     Raises:
+        MissingWeights: there are none of this kind in the package.
         ValueError: there are none of that name, or they are of another network.
     """
     if weights == "tiny":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            network = TextMini(PRESETS["tiny"])
-            torch.nn.init.normal_(network.exit.weight, std=0.02)  # as it comes, nothing would be heard of the input
+            network = KINDS[kind](PRESETS["tiny"])
+            for zero in network.zeros():  # as they come, nothing would be heard of the input
+                torch.nn.init.normal_(zero, std=0.02)
         return MiniModel(network.eval().requires_grad_(False), Voice(fits=2, iterations=2))
-    found = load(weights or BUNDLED)
-    if not isinstance(found, TextMini):
-        raise ValueError(f"'{weights}' holds another network than text_mini")
+    if not weights and kind not in cards():
+        raise MissingWeights(f"{kind} comes without weights: train some (`caesura train {kind}`), or take mini_p2p")
+    found = load(weights or kind)
+    if not isinstance(found, TextMini) or type(found) is not KINDS[kind]:
+        raise ValueError(f"'{weights}' holds another network than {kind}")
     return MiniModel(found.to(device()))

@@ -14,7 +14,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["BETAS", "LEVELS", "PRESETS", "Shape", "TextMini", "pieces", "restored"]
+__all__ = ["BETAS", "LEVELS", "PRESETS", "Shape", "TextMini", "pieces", "restored", "rowed"]
 
 import math
 import re
@@ -126,17 +126,37 @@ class TextMini(nn.Module):
         Returns:
             As `z`.
         """
-        batch, _, rows, columns = z.shape
-        x = z.transpose(2, 3).reshape(batch, -1, rows)
-        x = self.first(self.entry(x).transpose(1, 2))
+        x = self.entry(rowed(z))
+        return self.drawn(x, self.moved(t, words), words, there)
+
+    def zeros(self) -> list[Tensor]:
+        """Weights that are zero at first, and hide what comes before them."""
+        return [self.exit.weight]
+
+    def moved(self, t: Tensor, words: Tensor) -> Tensor:
+        """What level and text say to every layer, (batch, 6, 1, width)."""
         emb = self.level(self.log_levels[t]) + self.told(words[:, 0])
-        modulation = self.modulation(emb).reshape(batch, 6, 1, -1)
-        y = self.join(x.reshape(batch, rows // 2, -1))
+        out: Tensor = self.modulation(emb)
+        return out.reshape(len(emb), 6, 1, -1)
+
+    def drawn(self, x: Tensor, modulation: Tensor, words: Tensor, there: Tensor) -> Tensor:
+        """The velocity of what has entered (batch, rows at the rate of rows, rows)."""
+        x = self.first(x.transpose(1, 2))
+        y = self.join(x.reshape(len(x), x.shape[1] // 2, -1))
         for layer in self.layers:
             y = layer(y, modulation, words, there)
+        return self.left(x, y)
+
+    def left(self, x: Tensor, y: Tensor) -> Tensor:
+        """The velocity, from rows (batch, rows, channels) and tokens (batch, rows / 2, width)."""
         x = self.last(x + self.split(y).reshape(x.shape))
         out: Tensor = self.exit(x.transpose(1, 2))
-        return out.reshape(batch, CHANNELS, columns, rows).transpose(2, 3)
+        return out.reshape(len(x), CHANNELS, self.shape.columns, x.shape[1]).transpose(2, 3)
+
+
+def rowed(z: Tensor) -> Tensor:
+    """Latents (batch, channels, rows, columns) with all that a row holds beside each other (batch, cells, rows)."""
+    return z.transpose(2, 3).reshape(len(z), -1, z.shape[2])
 
 
 def restored(preset: str, weights: Mapping[str, Tensor]) -> TextMini:

@@ -12,7 +12,7 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Captioned", "Teller", "Told", "mels", "taught"]
+__all__ = ["Captioned", "Teller", "Told", "disturbed", "mels", "taught"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Captioned(Dataset[Told]):
         crop = mel[first : first + self.frames].copy()
         if rng.random() < ENDING:
             crop[int(rng.integers(self.frames // 4, self.frames)) :] = FLOOR
-        words = "" if rng.random() < UNTOLD else _disturbed(caption(self.clips[which].phrase, rng), rng)
+        words = "" if rng.random() < UNTOLD else disturbed(caption(self.clips[which].phrase, rng), rng)
         noise = rng.standard_normal((CHANNELS, self.frames // FOLD, mel.shape[1] // FOLD), dtype=np.float32)
         level = torch.tensor(int(LEVELS * rng.random() ** LOUD))
         return Told(torch.from_numpy(crop), pieces(words)[0], level, torch.from_numpy(noise))
@@ -165,7 +165,7 @@ def taught(reader: nn.Module, phrases: Sequence[Phrase], steps: int, seed: int, 
     for step in range(steps):
         rng = np.random.default_rng((seed, step))
         chosen = [phrases[int(k)] for k in rng.integers(len(phrases), size=batch)]
-        words = torch.cat([pieces(_disturbed(caption(phrase, rng), rng)) for phrase in chosen])
+        words = torch.cat([pieces(disturbed(caption(phrase, rng), rng)) for phrase in chosen])
         whole = reader(words)[0][:, 0]
         loss = torch.stack([
             functional.cross_entropy(heads[name](whole), torch.tensor([values.index(getattr(p, name)) for p in chosen]))
@@ -197,7 +197,7 @@ def _mel(path: Path) -> NDArray[np.float16]:
     return Mel().encode(Level.of(x).apply(x)).astype(np.float16)
 
 
-def _disturbed(text: str, rng: np.random.Generator) -> str:
+def disturbed(text: str, rng: np.random.Generator) -> str:
     """The text, now and then with a word in it that means nothing: such words are to be passed over."""
     if rng.random() >= NOISE_WORDS:
         return text

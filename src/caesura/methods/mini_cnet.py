@@ -1,0 +1,62 @@
+"""The small text model, locked, with a branch that hears a backing track: adds an instrument, as a few words say.
+
+    D(z) = D_u + w_g (D_g - D_u) + w_t (D_tg - D_g),   x_hat = guide + a voice(z)
+
+D_u is `text_mini`, which hears no backing track; the branch beside it was trained on short pieces of three to five
+instruments that we rendered. The stem is drawn by itself, at 16 kHz; the backing track comes back as it was. It has to
+be trained first; weights of `mini_p2p` come with the package (docs/cards/mini_add.md).
+
+References:
+    L. Zhang, A. Rao, M. Agrawala, "Adding conditional control to text-to-image diffusion models", ICCV 2023.
+    S. Forsgren, H. Martiros, "Riffusion: stable diffusion for real-time music generation", 2022.
+    N. Perraudin, P. Balazs, P. L. Sondergaard, "A fast Griffin-Lim algorithm", IEEE WASPAA 2013.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MiniCnet"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caesura.inpainter import Accepts, Listener, Progress, ignore, silent
+from caesura.problem import Problem
+
+try:
+    import torch  # noqa: F401
+except ImportError:
+    raise ValueError("mini_cnet needs PyTorch: pip install 'caesura[torch]'") from None
+
+from caesura.methods._accompaniment import Adding, added
+from caesura.networks.mini_model import open_mini
+
+
+@dataclass(frozen=True)
+class MiniCnet(Adding):
+    """Small locked text model with a branch that hears the backing track it adds an instrument to."""
+
+    weights: str = ""
+    """A .safetensors file that `caesura train mini_cnet` wrote, or "tiny" (untrained); the package has none."""
+    steps: int = 40
+    """Noise levels of the walk."""
+    scale: float = 3.0
+    """How strongly the text is followed; 1: as the model itself does."""
+    guide_scale: float = 1.5
+    """How strongly the backing track is kept to; 1: as the model itself does, 0: not at all."""
+    negative: str = ""
+    """What should not be heard."""
+    loudness: float = -6.0
+    """dB of the stem beside the backing track, both as root mean square."""
+
+    accepts: ClassVar[Accepts] = Accepts(sample_rate=16_000, context=None, guide=True, adds=True)
+    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2}
+
+    def __call__(
+        self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
+    ) -> NDArray[np.float64]:
+        """See `caesura.inpainter.Inpainter`."""
+        return added(open_mini(self.weights, "mini_cnet"), problem, self, rng, progress, note)
