@@ -3,6 +3,7 @@
 Screenshots for the documentation are written to the folder in CAESURA_SCREENSHOTS.
 """
 
+import io
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from caesura.cli import main
 from studio_cases import recording
@@ -216,6 +218,22 @@ def test_a_note_is_made_and_its_cells_are_repainted(page: Any) -> None:
     page.click("#redraw-cells")
     page.wait_for_selector("#undo:not([disabled])")
     assert page.locator("ol.history li").count() > before
+
+
+def test_a_stem_is_laid_over_a_sound(page: Any, tmp_path: Path) -> None:
+    content = recording(2.0)
+    upload(page, content)
+    page.click("#tab-create")
+    page.select_option("#create-kind", "add")
+    page.select_option("#create-method", "mini_p2p")
+    page.fill("#create-text", "slow low strings")
+    picture(page, "add")
+    page.click("#create")
+    page.wait_for_selector("#undo:not([disabled])")
+    mix, stem = (saved(page, f"#export-{part}", tmp_path / f"{part}.wav") for part in ("audio", "stem"))
+    x, y, added = (soundfile.read(each)[0] for each in (io.BytesIO(content), mix, stem))
+    np.testing.assert_array_equal(y - x, added)
+    assert np.abs(added).max() > 1e-3
 
 
 def test_everything_works_by_keys_alone(page: Any) -> None:
