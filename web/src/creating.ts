@@ -19,6 +19,7 @@ export class Creating {
   private readonly endSeed = h("input", { type: "number", min: 0, value: 1 });
   private readonly alpha = h("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, "aria-label": "Between the two prompts" });
   private readonly seconds = h("input", { type: "number", min: 0.5, max: 120, step: 0.5, value: 5 });
+  private readonly length = field("Seconds", this.seconds);
   private readonly count = h("input", { type: "number", min: 1, max: 8, value: 1 });
   private readonly why = h("p", { class: "hint", role: "status" });
   private readonly go = h("button", { type: "button", class: "main", id: "create", onclick: () => void this.start() }, "Make");
@@ -31,7 +32,7 @@ export class Creating {
     fill(
       this.element, h("h2", null, "Create"), field("What", this.kind), field("Method", this.method), this.why,
       h("div", { class: "row" }, field("Text", this.text), field("Seed", this.seed)), this.second, this.slider,
-      h("div", { class: "row" }, field("Seconds", this.seconds), field("Candidates", this.count)),
+      h("div", { class: "row" }, this.length, field("Candidates", this.count)),
       h("div", { class: "row" }, this.go, this.endless),
     );
     store.on(["sound", "job"], () => this.show());
@@ -48,6 +49,7 @@ export class Creating {
     fill(this.method, ...options((way?.methods ?? []).map((name) => [name, name] as const), chosen));
     const morph = this.kind.value === "morph";
     this.second.hidden = this.slider.hidden = !morph;
+    this.length.hidden = this.kind.value === "vary" || this.kind.value === "add"; // as long as the sound itself
     const needs = FROM_SOUND.includes(this.kind.value) && !this.store.current;
     this.why.textContent = !way ? "" : !way.available ? way.reason : needs ? "Open a sound first." : "";
     this.go.disabled = !way?.available || needs || this.store.running !== null;
