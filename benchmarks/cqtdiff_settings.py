@@ -1,19 +1,24 @@
 """First guesses, starts of the walk and levels for `cqtdiff`, on recordings that are in no training and in no test.
 
     python benchmarks/cqtdiff_settings.py --music ../shared/data/music/by-sa [--rows spain,level] [--write]
+    python benchmarks/cqtdiff_settings.py --music ../shared/data/music/by-sa --sampler [--write]
 
 Three excerpts of each recording and gap length, 1.024 s at 16 kHz with the gap in the middle, where the gap is at most
 20 dB quieter than the excerpt. Everything happens at the network's own rate, so nothing above 8 kHz counts. With
---write the table takes the place of the one in docs/benchmarks/cqtdiff.md.
+--write the table takes the place of the one in docs/benchmarks/cqtdiff.md. --sampler compares the walk with the
+published one on five of the excerpts instead: 70 levels, Heun, churn, guidance 0.25 with projection.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,18 +29,23 @@ from caesura.evaluation.metrics import energy_loss, gap_snr, log_mel_distance, l
 from caesura.methods import build
 from caesura.methods._level import levelled
 from caesura.networks.context import Context
+from caesura.networks.cqt_lean import CqtLean
 from caesura.networks.weights import load
 from caesura.problem import Problem, Region
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks" / "cqtdiff.md"
 BEGIN, END = "<!-- settings: benchmarks/cqtdiff_settings.py writes what follows -->\n", "<!-- end of settings -->\n"
+BEGIN_SAMPLER, END_SAMPLER = BEGIN.replace("settings:", "sampler:"), END.replace("settings", "sampler")
 RATE, SAMPLES = 16_000, 16_384
 MILLISECONDS = (50, 100, 200, 300)
 EACH = 3  # excerpts of a recording for each length
 SHARE = 0.6  # of the difference in level
 LOW = 0.01  # lowest level of a walk
 BATCH = 12
+COMPARED = 5  # excerpts that the published sampler is run on: it takes half a minute for each
+COMPARED_MILLISECONDS = (100, 200)
+PUBLISHED = {"steps": "70", "conditioner": "guidance", "strength": "0.25", "solver": "heun", "start": "0", "level": "0"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,20 +117,76 @@ def scores(some: list[Excerpt], fills: np.ndarray) -> list[str]:
     """One cell per length."""
     cells = []
     for milliseconds in MILLISECONDS:
-        rows = []
-        for e, fill in zip(some, fills, strict=True):
-            if e.gap.stop - e.gap.start == milliseconds * RATE // 1000:
-                x, y, mask = e.x[None], fill[None], e.mask[None]
-                rows.append(
-                    (
-                        gap_snr(x, y, mask),
-                        lsd(x, y, mask=mask, n_fft=1024, hop_length=256),
-                        log_mel_distance(x, y, RATE, mask=mask),
-                        energy_loss(x, y, mask),
-                    )
-                )
+        rows = [judged(e, fill) for e, fill in zip(some, fills, strict=True) if lasts(e, milliseconds)]
         cells.append("{:.2f}, {:.2f}, {:.3f}, {:+.1f}".format(*np.mean(rows, axis=0)))
     return cells
+
+
+def lasts(e: Excerpt, milliseconds: int) -> bool:
+    """Whether the gap of an excerpt is so long."""
+    return e.gap.stop - e.gap.start == milliseconds * RATE // 1000
+
+
+def judged(e: Excerpt, fill: np.ndarray) -> tuple[float, float, float, float]:
+    """SNR, log-spectral distance, log-mel distance and energy of a fill (samples,)."""
+    x, y, mask = e.x[None], fill[None], e.mask[None]
+    return (
+        gap_snr(x, y, mask),
+        lsd(x, y, mask=mask, n_fft=1024, hop_length=256),
+        log_mel_distance(x, y, RATE, mask=mask),
+        energy_loss(x, y, mask),
+    )
+
+
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """Counts how often the network is asked; a batch is asked once for all that is in it."""
+    asked: list[int] = []
+    forward = CqtLean.forward
+
+    def noted(self: CqtLean, *given: Any, **more: Any) -> torch.Tensor:
+        asked.append(1)
+        return forward(self, *given, **more)
+
+    CqtLean.forward = noted  # type: ignore[method-assign]
+    try:
+        yield asked
+    finally:
+        CqtLean.forward = forward  # type: ignore[method-assign]
+
+
+def samplers(some: list[Excerpt]) -> list[str]:
+    """The walk and the published one on a few excerpts, one at a time, as lines of a table."""
+    of_length = [e for e in some if any(lasts(e, m) for m in COMPARED_MILLISECONDS)]
+    few = of_length[:: len(of_length) // COMPARED][:COMPARED]
+    sparse, linear = classical("spain", learned="true"), classical("lpc")
+    rows: dict[str, Callable[[list[Excerpt], np.ndarray | None], np.ndarray]] = {
+        "ours, from a sparse guess (its own time not counted)": lambda one, guess: walked(one, guess, 1.0, 6),  # type: ignore[arg-type]
+        "ours, from `lpc`": lambda one, guess: walked(one, guess, 2.0, 8),  # type: ignore[arg-type]
+        "published: 70 levels, Heun, churn, guidance 0.25 with projection": lambda one, _: classical(
+            "cqtdiff", weights="lean", **PUBLISHED
+        )(one),
+    }
+    guesses: dict[str, Callable[[list[Excerpt]], np.ndarray] | None] = dict(
+        zip(rows, (sparse, linear, None), strict=True)
+    )
+    lines = ["| sampler | evaluations | seconds per gap | SNR | log-spectral distance | log-mel | energy |",
+             "|---|--:|--:|--:|--:|--:|--:|"]  # fmt: skip
+    for name, fill in rows.items():
+        found, spent, evaluations = [], [], []
+        for e in few:
+            first = guesses[name]
+            guess = None if first is None else first([e])
+            with counted() as asked:
+                before = time.process_time()
+                filled = fill([e], guess)[0]
+                spent.append(time.process_time() - before)
+            found.append(judged(e, filled))
+            evaluations.append(len(asked))
+        means = "{:.2f} | {:.2f} | {:.3f} | {:+.1f}".format(*np.mean(found, axis=0))
+        lines.append(f"| {name} | {np.mean(evaluations):g} | {np.mean(spent):.2f} | {means} |")
+        print(lines[-1], flush=True)
+    return lines
 
 
 def main() -> int:
@@ -128,10 +194,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--music", type=Path, required=True)
     parser.add_argument("--rows", default="", help="only rows whose names hold one of these words")
+    parser.add_argument("--sampler", action="store_true", help="compare with the published sampler instead")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
     some = excerpts(given.music)
+    if given.sampler:
+        put(samplers(some), BEGIN_SAMPLER, END_SAMPLER, write=given.write)
+        return 0
     lines = ["| fill |" + "".join(f" {m} ms |" for m in MILLISECONDS), "|---|" + "---|" * len(MILLISECONDS)]
     guesses: dict[str, np.ndarray] = {}
 
@@ -157,10 +227,15 @@ def main() -> int:
         if any(word in name for word in given.rows.split(",")):
             lines.append(f"| {name} | " + " | ".join(scores(some, fill())) + " |")
             print(lines[-1], flush=True)
-    if given.write:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n\n{END}{rest.partition(END)[2]}")
+    put(lines, BEGIN, END, write=given.write)
     return 0
+
+
+def put(lines: list[str], begin: str, end: str, *, write: bool) -> None:
+    """Put a table into the page, between its marks."""
+    if write:
+        before, _, rest = PAGE.read_text().partition(begin)
+        PAGE.write_text(f"{before}{begin}\n" + "\n".join(lines) + f"\n\n{end}{rest.partition(end)[2]}")
 
 
 if __name__ == "__main__":

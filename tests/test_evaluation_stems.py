@@ -15,7 +15,7 @@ from caesura.evaluation.stems import RATE, SYSTEMS, Made, Song, made_by, measure
 from caesura.methods import load, names
 from caesura.problem import Problem, Region
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("yaml")
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -157,6 +157,9 @@ def test_every_system_that_is_here_makes_a_mix(label: str) -> None:
 
 
 def test_what_is_seeded_with_edges_draws_after_edges(monkeypatch: pytest.MonkeyPatch) -> None:
+    from caesura.codecs.edges import control_of
+    from caesura.networks.riffusion import open_riffusion
+
     system, one, seen = SYSTEMS["Riffusion, seeded with edges"], song(), []
     method = system.build({**load("riffusion").quick, "strength": 0.01, "steps": 10})
     drawn = type(method)._drawn
@@ -167,6 +170,12 @@ def test_what_is_seeded_with_edges_draws_after_edges(monkeypatch: pytest.MonkeyP
     )
     made_by(system, method, one)
     assert seen[0].guide.shape == seen[0].latents.shape
+    # That of the tone's edges, not of a picture without any.
+    edges = control_of(method.image.pixels(method.image.mel(one.background)), "canny") / 127.5 - 1.0
+    assert 0.0 < (edges > 0.0).mean() < 0.5
+    wide = np.pad(edges, ((0, 0), (0, 8 * seen[0].latents.shape[-1] - edges.shape[1]), (0, 0)), mode="edge")
+    wanted = open_riffusion("tiny").codec(method.image).encode(torch.from_numpy(np.moveaxis(wide, -1, 0)).float()[None])
+    torch.testing.assert_close(seen[0].guide, wanted)
     assert not np.allclose(seen[0].guide, seen[0].latents)
     problem = Problem(one.background, (Region(0, SAMPLES),), RATE)
     for rows, complaint in ((32, "a picture of 32 rows is not one of bands=64"), (64, "needs a guide")):

@@ -145,4 +145,4 @@ def _why(info: Info, container: str, subtype: str, *, asked: bool) -> str:
         reason += f"; {container} is lossy, every sample changes"
     if container == "FLAC" and not info.lossy and info.subtype not in FITS_FLAC:
         reason += "; samples are rounded to 24 bits"
-    return reason + "; metadata is not carried over"
+    return reason + "; of the metadata only title, artist and the like are carried over"

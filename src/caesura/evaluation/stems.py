@@ -172,11 +172,10 @@ def made_by(system: System, method: Any, song: Song, seed: int = 0) -> Made:
     if system.way == "adds":
         done = added(song.background, RATE, method, text=text, seed=seed)
         return Made(done.mix, done.stem, time.perf_counter() - began)
-    whole = Region(0, song.background.shape[1])
     if system.way == "target":
-        mix = varied(song.target, [whole], RATE, method, text=text, seed=seed).samples
+        mix = varied(song.target, [Region(0, song.target.shape[1])], RATE, method, text=text, seed=seed).samples
     else:
-        mix = _after_edges(method, Problem(song.background, (whole,), RATE, guide=song.background, text=text), seed)
+        mix = _after_edges(method, song.background, text, seed)
     return Made(mix, None, time.perf_counter() - began)
 
 
@@ -210,12 +209,11 @@ def measured(song: Song, made: Made, separator: Separator | None = None, *, cdpa
     return found
 
 
-def _after_edges(method: Riffusion, problem: Problem, seed: int) -> Array:
+def _after_edges(method: Riffusion, x: Array, text: str, seed: int) -> Array:
     from caesura.codecs.edges import control_of
-    from caesura.codecs.image import SpectrogramImage
 
-    image = SpectrogramImage(bands=method.bands, low=0 if method.high == 10_000 else 10, high=method.high)
-    edges = control_of(image.pixels(image.mel(problem.guide)), "canny")  # type: ignore[arg-type]
+    edges = control_of(method.image.pixels(method.image.mel(x)), "canny")
+    problem = Problem(x, (Region(0, x.shape[1]),), RATE, guide=x, text=text)
     return method.after(problem, edges, rng=np.random.default_rng(seed))
 
 
