@@ -29,7 +29,7 @@ from caesura.networks.mini_cnet import MiniCnet, controlled  # noqa: E402
 from caesura.networks.mini_model import open_mini  # noqa: E402
 from caesura.networks.mini_p2p import MiniP2p, widened  # noqa: E402
 from caesura.networks.text_mini import PRESETS, TextMini, pieces  # noqa: E402
-from caesura.networks.weights import MissingWeights, load  # noqa: E402
+from caesura.networks.weights import load  # noqa: E402
 from caesura.problem import Problem, Region  # noqa: E402
 from caesura.training.accompanied import DROPPED, Accompanied, Accompanist, Added, sounds  # noqa: E402
 from caesura.training.recipes.mini_p2p import base_of  # noqa: E402
@@ -281,9 +281,13 @@ def test_the_weights_that_ship_are_of_the_network_and_hear_the_backing_track() -
     assert (alone - beside).square().mean() > 1e-3 * alone.square().mean()
 
 
-def test_a_method_without_weights_says_what_to_do() -> None:
-    with pytest.raises(MissingWeights, match="caesura train mini_cnet"):
-        open_mini("", "mini_cnet")
+def test_the_branch_that_ships_hears_the_backing_track_beside_text_mini() -> None:
+    base, network = open_mini("").network, open_mini("", "mini_cnet").network
+    z, guide = torch.randn(2, 1, CHANNELS, 32, 16, generator=torch.Generator().manual_seed(0)).unbind()
+    t, words = torch.tensor([600]), network.read(pieces("slow low strings"))
+    assert torch.equal(network(z, t, *words), base(z, t, *words))
+    beside = network(z, t, *words, guide)
+    assert (beside - network(z, t, *words)).square().mean() > 1e-3 * beside.square().mean()
 
 
 def test_add_without_a_method_asks_the_small_model(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
     D(z) = D_u + w_g (D_g - D_u) + w_t (D_tg - D_g),   x_hat = guide + a voice(z)
 
 D_u is `text_mini`, which hears no backing track; the branch beside it was trained on short pieces of three to five
-instruments that we rendered. The stem is drawn by itself, at 16 kHz; the backing track comes back as it was. It has to
-be trained first; weights of `mini_p2p` come with the package (docs/cards/mini_add.md).
+instruments that we rendered. The stem is drawn by itself, at 16 kHz; the backing track comes back as it was. Its
+weights come with the package, and learnt half as long as those of `mini_p2p` (docs/cards/mini_add.md).
 
 References:
     L. Zhang, A. Rao, M. Agrawala, "Adding conditional control to text-to-image diffusion models", ICCV 2023.
@@ -40,7 +40,7 @@ class MiniCnet(Adding):
     """Small locked text model with a branch that hears the backing track it adds an instrument to."""
 
     weights: str = ""
-    """A .safetensors file that `caesura train mini_cnet` wrote, or "tiny" (untrained); the package has none."""
+    """"" (those of the package), a .safetensors file that `caesura train mini_cnet` wrote, or "tiny" (untrained)."""
     steps: int = 40
     """Noise levels of the walk."""
     scale: float = 3.0

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from caesura.codecs.patches import CHANNELS
 from caesura.networks.text_mini import PRESETS, Shape, TextMini, rowed
+from caesura.networks.weights import tensors
 
 FAINT = 0.01  # of the weights through which the backing track enters, at first
 
@@ -103,9 +104,13 @@ def controlled(base: TextMini) -> MiniCnet:
 
 
 def restored(preset: str, weights: Mapping[str, Tensor]) -> MiniCnet:
-    """A network of a named size with its weights; the counterpart of `caesura.networks.weights.load`."""
+    """A network of a named size with its weights; the counterpart of `caesura.networks.weights.load`.
+
+    Where those of the locked model are left out, they are those of the `text_mini` that came with the package.
+    """
     network = MiniCnet(PRESETS[preset])
-    network.load_state_dict(dict(weights))
+    known = {} if "entry.weight" in weights else tensors("text_mini")
+    network.load_state_dict({**known, **weights})
     return network.eval().requires_grad_(False)
 
 

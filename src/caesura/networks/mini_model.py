@@ -27,7 +27,7 @@ from caesura.networks.latent_models import Known, Told, device, scaled_linear
 from caesura.networks.mini_cnet import MiniCnet
 from caesura.networks.mini_p2p import MiniP2p
 from caesura.networks.text_mini import BETAS, LEVELS, PRESETS, TextMini, pieces
-from caesura.networks.weights import MissingWeights, cards, load
+from caesura.networks.weights import load
 
 BUNDLED = "text_mini"  # the card of the weights that came with the package
 KINDS: dict[str, type[TextMini]] = {"text_mini": TextMini, "mini_p2p": MiniP2p, "mini_cnet": MiniCnet}
@@ -105,7 +105,6 @@ def open_mini(weights: str, kind: str = BUNDLED) -> MiniModel:
         kind: one of `KINDS`.
 
     Raises:
-        MissingWeights: there are none of this kind in the package.
         ValueError: there are none of that name, or they are of another network.
     """
     if weights == "tiny":
@@ -115,8 +114,6 @@ def open_mini(weights: str, kind: str = BUNDLED) -> MiniModel:
             for zero in network.zeros():  # as they come, nothing would be heard of the input
                 torch.nn.init.normal_(zero, std=0.02)
         return MiniModel(network.eval().requires_grad_(False), Voice(fits=2, iterations=2))
-    if not weights and kind not in cards():
-        raise MissingWeights(f"{kind} comes without weights: train some (`caesura train {kind}`), or take mini_p2p")
     found = load(weights or kind)
     if not isinstance(found, TextMini) or type(found) is not KINDS[kind]:
         raise ValueError(f"'{weights}' holds another network than {kind}")

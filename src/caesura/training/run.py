@@ -10,20 +10,22 @@ __all__ = ["LAST", "Run", "check", "exported", "fit"]
 
 import datetime
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, Timer
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 
 from caesura.atomic import replacing
 from caesura.data.music import Layout
 from caesura.training.learner import Learner
 
+EMPTY: Mapping[str, Tensor] = MappingProxyType({})
 LAST = "last.ckpt"
 SAVE_MINUTES = 4.0
 HARMLESS = (  # what Lightning warns of
@@ -118,8 +120,18 @@ def _trainer(run: Run, learner: Learner, callbacks: Sequence[Callback]) -> Train
     )
 
 
-def exported(checkpoint: Path, out: Path, module: ModuleType, preset: str, prefix: str) -> None:
+def exported(
+    checkpoint: Path, out: Path, module: ModuleType, preset: str, prefix: str, *, but_for: Mapping[str, Tensor] = EMPTY
+) -> None:
     """Write the weights under `prefix` of a checkpoint as half-precision safetensors that say what they are.
+
+    Args:
+        checkpoint: from a run.
+        out: the file.
+        module: of the network, whose `restored` reads it back.
+        preset: its size.
+        prefix: of the weights' names.
+        but_for: weights that are left out where they are the same, because `restored` knows them.
 
     Raises:
         ValueError: the checkpoint is not one of this network and preset.
@@ -133,6 +145,11 @@ def exported(checkpoint: Path, out: Path, module: ModuleType, preset: str, prefi
         name.removeprefix(prefix): value.half().contiguous()
         for name, value in facts["state_dict"].items()
         if name.startswith(prefix)
+    }
+    weights = {
+        name: value
+        for name, value in weights.items()
+        if name not in but_for or not torch.equal(value, but_for[name].half())
     }
     try:
         module.restored(preset, {name: value.float() for name, value in weights.items()})

@@ -18,6 +18,7 @@ from pathlib import Path
 from lightning import Callback
 
 from caesura.networks import mini_cnet
+from caesura.networks.weights import tensors
 from caesura.training.accompanied import Accompanist
 from caesura.training.recipes.mini_p2p import PRESETS, Preset, base_of, learnt
 from caesura.training.run import LAST, Run, exported
@@ -33,5 +34,6 @@ def train(preset: Preset, run: Run, callbacks: Sequence[Callback] = ()) -> Accom
 
 
 def export(checkpoint: Path, out: Path, preset: str) -> None:
-    """Write the average of a checkpoint's weights; see `caesura.training.run.exported`."""
-    exported(checkpoint, out, mini_cnet, preset, "average.network.")
+    """Write the average of a checkpoint's weights, those of the package's `text_mini` left out."""
+    known = tensors("text_mini") if preset == "cpu" else {}
+    exported(checkpoint, out, mini_cnet, preset, "average.network.", but_for=known)
