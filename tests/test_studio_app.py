@@ -259,7 +259,7 @@ def test_ways_to_make_sound_say_what_they_need(client: TestClient, sound: str) -
 def test_what_comes_with_weights_works_without_being_given_any() -> None:
     found = Catalogue({})
     methods = {each.name: each for each in found.methods}
-    for name in ("notono", "text_mini", "mini_p2p", "cqtdiff"):
+    for name in ("notono", "text_mini", "mini_p2p", "mini_cnet", "cqtdiff"):
         assert methods[name].available, methods[name].reason
     assert not methods["tango"].available
     assert found.notes().available

@@ -14,12 +14,12 @@ References:
 
 from __future__ import annotations
 
-__all__ = ["Adding", "added"]
+__all__ = ["Adding"]
 
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,9 +30,9 @@ from caesura.codecs.mel import Level
 from caesura.diffusion import Denoiser, Instructed, Unconstrained, sample
 from caesura.diffusion.noise import from_rng
 from caesura.diffusion.windowed import Windowed
-from caesura.inpainter import Listener, Note, Progress
+from caesura.inpainter import Listener, Note, Progress, ignore, silent
 from caesura.methods._walks import PRESETS
-from caesura.networks.mini_model import MiniModel
+from caesura.networks.mini_model import MiniModel, open_mini
 from caesura.problem import Problem
 
 Array = NDArray[np.float64]
@@ -45,14 +45,23 @@ LOUDEST, QUIETEST = 24.0, -60.0  # dB of the stem beside its backing track
 
 @dataclass(frozen=True)
 class Adding:
-    """Fields that the methods have; their own files say what they mean."""
+    """Settings of a small method that adds an instrument to a backing track."""
 
-    weights: str
-    steps: int
-    scale: float
-    guide_scale: float
-    negative: str
-    loudness: float
+    weights: str = ""
+    """Which; each method says what there is."""
+    steps: int = 40
+    """Noise levels of the walk."""
+    scale: float = 3.0
+    """How strongly the text is followed; 1: as the model itself does."""
+    guide_scale: float = 1.5
+    """How strongly the backing track is kept to; 1: as the model itself does, 0: not at all."""
+    negative: str = ""
+    """What should not be heard."""
+    loudness: float = -6.0
+    """dB of the stem beside the backing track, both as root mean square."""
+
+    network: ClassVar[str]
+    """File in `caesura.networks` of the network that its weights belong to."""
 
     def __post_init__(self) -> None:
         if self.steps < 2:
@@ -63,8 +72,14 @@ class Adding:
         if not QUIETEST <= self.loudness <= LOUDEST:
             raise ValueError(f"loudness={self.loudness} must lie between {QUIETEST:g} and {LOUDEST:g} dB")
 
+    def __call__(
+        self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
+    ) -> Array:
+        """See `caesura.inpainter.Inpainter`; what it returns is the backing track and the stem."""
+        return _added(open_mini(self.weights, self.network), problem, self, rng, progress, note)
 
-def added(
+
+def _added(
     model: MiniModel, problem: Problem, settings: Adding, rng: np.random.Generator, progress: Progress, note: Listener
 ) -> Array:
     """The backing track with an instrument added (channels, samples).

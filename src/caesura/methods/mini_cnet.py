@@ -20,19 +20,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from caesura.inpainter import Accepts, Listener, Progress, ignore, silent
-from caesura.problem import Problem
+from caesura.inpainter import Accepts
 
 try:
     import torch  # noqa: F401
 except ImportError:
     raise ValueError("mini_cnet needs PyTorch: pip install 'caesura[torch]'") from None
 
-from caesura.methods._accompaniment import Adding, added
-from caesura.networks.mini_model import open_mini
+from caesura.methods._accompaniment import Adding
 
 
 @dataclass(frozen=True)
@@ -41,22 +36,7 @@ class MiniCnet(Adding):
 
     weights: str = ""
     """"" (those of the package), a .safetensors file that `caesura train mini_cnet` wrote, or "tiny" (untrained)."""
-    steps: int = 40
-    """Noise levels of the walk."""
-    scale: float = 3.0
-    """How strongly the text is followed; 1: as the model itself does."""
-    guide_scale: float = 1.5
-    """How strongly the backing track is kept to; 1: as the model itself does, 0: not at all."""
-    negative: str = ""
-    """What should not be heard."""
-    loudness: float = -6.0
-    """dB of the stem beside the backing track, both as root mean square."""
 
+    network: ClassVar[str] = "mini_cnet"
     accepts: ClassVar[Accepts] = Accepts(sample_rate=16_000, context=None, guide=True, adds=True)
     quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2}
-
-    def __call__(
-        self, problem: Problem, *, rng: np.random.Generator, progress: Progress = silent, note: Listener = ignore
-    ) -> NDArray[np.float64]:
-        """See `caesura.inpainter.Inpainter`."""
-        return added(open_mini(self.weights, "mini_cnet"), problem, self, rng, progress, note)
