@@ -38,6 +38,8 @@ HINTS: dict[str, tuple[Any, str]] = {
 }
 BASELINES = ("silence", "linear")  # make nothing worth going on with
 NOTE = "notono"  # the method that knows notes
+# What is offered first, where it can work.
+FIRST = {"generate": "text_mini", "continue": "graph", "vary": "text_mini", "add": "mini_p2p"}
 MORPHING = ("towards", "towards_seed", "share")  # settings of a method that can lie between two ends
 
 
@@ -93,6 +95,8 @@ class Catalogue:
         for kind in KINDS:
             why = reason(kind)
             able = [each.name for each in self.methods if each.available and _makes(each, kind)]
+            first = [name for name in able if name == FIRST.get(kind)]
+            able = [*first, *(name for name in able if name not in first)]
             why = why or ("" if able else "no method that can do this has its weights: see GET /api/methods")
             found.append(schemas.Way(kind=kind, methods=able, available=not why, reason=why))  # type: ignore[arg-type]
         return found
