@@ -64,7 +64,7 @@ class RiffP2P(PictureMethod):
     """Decibels that the mix may be louder than the backing in one band; the published weights know 0."""
 
     accepts: ClassVar[Accepts] = Accepts(sample_rate=44_100, context=2.5, guide=True, adds=True)
-    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.64, "iterations": 2, "bands": 64}
+    quick: ClassVar[Mapping[str, Any]] = {"weights": "tiny", "steps": 2, "duration": 0.63, "iterations": 2, "bands": 64}
 
     def __post_init__(self) -> None:
         super().__post_init__()
