@@ -44,6 +44,17 @@ def test_generate_with_a_text_asks_the_small_model(tmp_path: Path) -> None:
     assert np.std(x) > 1e-3
 
 
+def test_what_goes_on_or_is_varied_asks_it_too(take: Path, tmp_path: Path) -> None:
+    longer, other = tmp_path / "longer.wav", tmp_path / "other.wav"
+    assert main(["continue", str(take), "-o", str(longer), "--text", "piano", "--duration", "0.25", *FEW]) == 0
+    before, after = (soundfile.read(path, dtype="float32")[0] for path in (take, longer))
+    assert np.array_equal(after[: before.size], before)
+    assert after.size == before.size + RATE // 4
+    assert np.std(after[before.size :]) > 1e-4
+    assert main(["vary", str(take), "-o", str(other), *FEW]) == 0  # varies without a text as well
+    assert np.abs(soundfile.read(other)[0] - before).max() > 1e-3
+
+
 def test_the_weights_that_ship_are_of_the_network_and_hear_the_text() -> None:
     model = mini_model.open_mini("")
     assert sum(p.numel() for p in model.network.parameters()) == 5_376_448

@@ -72,7 +72,7 @@ def generate(  # the options of the command; what follows takes them in groups
 def continue_(
     source: In,
     output: options.Output = None,
-    method: Method = "graph",
+    method: Method = "",
     text: options.Text = "",
     duration: Duration = "4",
     setting: options.Setting = None,
@@ -84,12 +84,15 @@ def continue_(
 ) -> int:
     """Let a recording go on past its end; what was there stays as it is, bit for bit.
 
+    Without --method and --text it goes on with a moment of its own, by graph.
+
     Exit code: 0 done, 2 bad usage or input.
     """
     from caesura.cli.files import incoming
     from caesura.cli.making import each_candidate, go_on, where_to
     from caesura.cli.repairing import built
 
+    method = method or (options.TOLD if text else "graph")
     targets, inpainter = where_to(output, candidates, force=force), built(method, setting or (), {})
     with incoming(alone(source, targets)) as path:
         form, suffix = container(path, targets[0], output_format)
@@ -118,7 +121,7 @@ def vary(
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Play a recording, or gaps of it, again: like the guide, but not the same.
+    """Play a recording, or gaps of it, again: like the guide, but not the same. Without --method text_mini plays it.
 
     Exit code: 0 done, 2 bad usage or input.
     """
@@ -129,8 +132,7 @@ def vary(
     from caesura.generation import can_vary
     from caesura.methods import load
 
-    if not method:
-        raise ValueError(f"say which method varies it: --method {' or '.join(can_vary())}")
+    method = method or options.TOLD
     load(method)
     if method not in can_vary():
         raise ValueError(f"{method} cannot vary a guide: choose from {', '.join(can_vary())}")
