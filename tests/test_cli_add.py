@@ -120,6 +120,16 @@ def test_other_containers_and_rates(run: Run, published: dict[str, list[str]], t
         assert soundfile.info(mix).samplerate == 16_000
 
 
+def test_what_is_no_number_stays_none(run: Run, published: dict[str, list[str]], tmp_path: Path) -> None:
+    x = np.random.default_rng(0).uniform(-0.2, 0.2, 9_600).astype(np.float32)
+    x[4_000] = np.nan
+    soundfile.write(tmp_path / "song.wav", x, 16_000, subtype="FLOAT")
+    mix, stem = tmp_path / "mix.wav", tmp_path / "stem.wav"
+    assert run("add", tmp_path / "song.wav", "--text", "a", "-o", mix, "--stem", stem, *published["riff_cnet"])[0] == 0
+    assert np.flatnonzero(~np.isfinite(soundfile.read(mix)[0])).tolist() == [4_000]
+    assert np.isfinite(soundfile.read(stem)[0]).all()
+
+
 def test_candidates_and_the_seed(run: Run, published: dict[str, list[str]], tmp_path: Path) -> None:
     source = song(tmp_path / "song.wav", 0.6, 1)
     command = ("add", source, "--text", "a", "-o", tmp_path / "mix.wav", "--stem", tmp_path / "stem.wav", "-q")

@@ -28,6 +28,8 @@ from caesura.restoration import restore
 Array = NDArray[np.float64]
 
 DUCK = 0.005  # seconds over which the stem is turned down, and up again
+ROUNDING = 1e-12  # of full scale: what the sum of two samples may be off by
+NEARLY = 1e-9  # short of 1: a gain that is 1
 QUIET = 1e-9  # amplitude of a stem that is as good as silent
 
 
@@ -122,7 +124,8 @@ def _stem(guide: Array, rate: int, inpainter: Inpainter, text: str, seed: int, p
 
 def _room(x: Array, stem: Array, full: float, sample_rate: int) -> Array:
     """Gains (samples,) under which a recording and a stem stay within full scale."""
-    room = np.maximum(np.where(stem > 0.0, full - x, full + x), 0.0)
+    limit = full * (1.0 - ROUNDING)
+    room = np.maximum(np.where(stem > 0.0, limit - x, limit + x), 0.0)
     most = np.min(
         np.minimum(1.0, room / np.maximum(np.abs(stem), QUIET)), axis=0, where=np.abs(stem) > QUIET, initial=1
     )
@@ -132,4 +135,5 @@ def _room(x: Array, stem: Array, full: float, sample_rate: int) -> Array:
     gain = ndimage.minimum_filter1d(most, 4 * half + 1, mode="nearest")
     for _ in range(2):
         gain = ndimage.uniform_filter1d(gain, 2 * half + 1, mode="nearest")
+    gain = np.where(gain > 1.0 - NEARLY, 1.0, gain)  # a running mean of ones is not quite one
     return np.asarray(np.clip(gain, 0.0, most))

@@ -203,7 +203,8 @@ def add_file(
         x, audio.sample_rate, wish.inpainter,
         text=wish.text, seed=wish.seed, full=1.0 - 2.0 ** (1 - bits), progress=progress,
     )  # fmt: skip
-    spliced = splice(source, target, [Patch(0, done.mix)], force=force, output_format=output_format)
+    mix = np.where(np.isfinite(audio.samples), done.mix, audio.samples)  # what was no number stays none
+    spliced = splice(source, target, [Patch(0, mix)], force=force, output_format=output_format)
     if stem is not None:
         write_stem(source, spliced.path, stem, force=force)
     power = [float(np.mean(part**2)) for part in (done.stem, x)]

@@ -30,6 +30,8 @@ from caesura.problem import Problem
 
 Array = NDArray[np.float64]
 
+FULL = 0.891  # -1 dB full scale: what a stem is turned down to that exceeds full scale by itself
+
 
 @dataclass(frozen=True, eq=False)
 class Backing:
@@ -86,7 +88,7 @@ def drawn(
 
 
 def with_stem(known: Backing, codec: ImageLatents, latents: Tensor, rng: np.random.Generator, iterations: int) -> Array:
-    """The backing (channels, samples) and what a drawn mix holds besides it.
+    """The backing (channels, samples) and what a drawn mix holds besides it, at full scale at most.
 
     Args:
         known: the backing.
@@ -99,5 +101,6 @@ def with_stem(known: Backing, codec: ImageLatents, latents: Tensor, rng: np.rand
     frames = image.frames(samples)
     with torch.no_grad():
         mel = codec.bands(codec.decode(latents), known.loudest, "grey")[..., :frames]
-    stem = isolated_bands(mel, known.mel[..., :frames])
-    return known.x + image.decode(stem, samples, rng, iterations=iterations)
+    stem = image.decode(isolated_bands(mel, known.mel[..., :frames]), samples, rng, iterations=iterations)
+    peak = float(np.abs(stem).max(initial=0.0))
+    return known.x + (stem if peak <= 1.0 else stem * (FULL / peak))
