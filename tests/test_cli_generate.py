@@ -164,6 +164,15 @@ def test_what_generate_refuses_before_anything_is_loaded(run: Run, tmp_path: Pat
     assert "lpc cannot vary a guide: choose from audioldm" in error_of(run("vary", out[1], *out, "--method", "lpc"))
 
 
+def test_a_file_that_is_cut_off_is_said_to_be(run: Run, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.wav"
+    soundfile.write(whole, 0.1 * np.sin(0.1 * np.arange(4_000)), 8_000, subtype="PCM_16")
+    (tmp_path / "cut.wav").write_bytes(whole.read_bytes()[:3_044])
+    done = run("continue", tmp_path / "cut.wav", "-o", tmp_path / "more.wav", "--method", "lpc", "--duration", "0.1")
+    assert done[0] == 0
+    assert "the header promises 4000 frames, the file holds 1500: those are used" in done[2]
+
+
 def test_notes_from_nothing(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     arguments = (

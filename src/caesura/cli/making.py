@@ -96,7 +96,7 @@ def go_on(
             wish, source, target, samples, output_format=output_format, force=force, progress=progress
         )  # fmt: skip
         said = f"{samples / info.sample_rate:.6g} s added from {info.duration:.6g} s on" + _held(done.clipped)
-        return said + (f" ({done.note})" if done.note else "")
+        return said + _noted(info.note, done.note)
 
     return make
 
@@ -130,7 +130,7 @@ def play_again(
             guide=model, output_format=output_format, force=force, progress=progress,
         )  # fmt: skip
         said = f"{samples / info.sample_rate:.6g} s varied" + _held(done.clipped)
-        return said + (f" ({done.note})" if done.note else "")
+        return said + _noted(info.note, done.note)
 
     return make
 
@@ -143,7 +143,7 @@ def add_over(
     from caesura.making import Wish, add_file
 
     with open_audio(source) as reader:
-        seconds = reader.info.duration
+        info = reader.info
     left = iter(stems)
 
     def make(seed: int, target: Path, progress: Progress) -> str:
@@ -152,9 +152,9 @@ def add_over(
             Wish(inpainter, text, seed), source, target,
             stem=stem, output_format=output_format, force=force, progress=progress,
         )  # fmt: skip
-        said = f"{seconds:.6g} s, " + _over(done.level, done.turned_down, done.share) + _held(done.written.clipped)
-        said += f", stem in {stem}" if stem else ""
-        return said + (f" ({done.written.note})" if done.written.note else "")
+        said = f"{info.duration:.6g} s, " + _over(done.level, done.turned_down, done.share)
+        said += _held(done.written.clipped) + (f", stem in {stem}" if stem else "")
+        return said + _noted(info.note, done.written.note)
 
     return make
 
@@ -172,3 +172,9 @@ def _over(level: float | None, turned_down: float, share: float) -> str:
 
 def _held(clipped: int) -> str:
     return f", {clipped} samples held at full scale" if clipped else ""
+
+
+def _noted(*notes: str) -> str:
+    """What is said of the file that was read and of the one that was written."""
+    said = "; ".join(filter(None, notes))
+    return f" ({said})" if said else ""
