@@ -191,4 +191,4 @@ def _fill_boxes(
 
 
 def _too_long(seconds: float, limit: float) -> str:
-    return f"{seconds:.3g} s is longer than max_gap = {limit:g} s: raise it, or choose policy=fill, to have it filled"
+    return f"{seconds:.3g} s is longer than max_gap = {limit:g} s: pass --max-gap or --policy fill to have it filled"
