@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from starlette.testclient import TestClient
 
-from caesura.studio.process import Process
+from caesura.studio.process import Crashed, Process
 from studio_cases import RATE, another, begin, done, followed, recording, restoration, studio, upload, wait
 
 ENDLESS = {"method": "janssen", "settings": {"order": 400, "context": 4000, "iterations": 1_000_000}}
@@ -98,6 +98,24 @@ def test_a_worker_that_dies_between_jobs_is_no_matter(client: TestClient, sound:
     told = followed(client, begin(client, "/api/restorations", restoration(sound))["id"])[-1]
     assert told["state"] == "done" or "started again" in told["error"]
     assert done(client, "/api/restorations", restoration(sound))["candidates"]
+
+
+def test_a_worker_that_dies_while_it_starts_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    spawn, lives = Process._spawn, iter((False, False, True))
+
+    def mortal(self: Process) -> None:
+        spawn(self)
+        if not next(lives, False):
+            os.kill(self.pid or 0, signal.SIGKILL)
+
+    monkeypatch.setattr(Process, "_spawn", mortal)
+    worker = Process("cpu", 1.0)
+    worker.start()
+    assert (worker.state, worker.restarts) == ("idle", 2)
+    worker.stop()
+    with pytest.raises(Crashed, match=r"does not start \(signal SIGKILL\)"):
+        worker.start()
+    assert worker.pid is None
 
 
 def test_a_full_queue_says_so(client: TestClient, sound: str) -> None:

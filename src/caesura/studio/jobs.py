@@ -4,9 +4,11 @@ from __future__ import annotations
 
 __all__ = ["Job", "Jobs"]
 
+import contextlib
 import shutil
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -140,7 +142,8 @@ class Jobs:
                 self._jobs.pop(job.id, None)
 
     def _work(self, process: Process) -> None:
-        process.start()
+        with contextlib.suppress(Crashed):  # the next job tries again, and says so
+            process.start()
         while True:
             with self._ready:
                 while not self._waiting and not self._stopped:
@@ -169,6 +172,10 @@ class Jobs:
             self._end(job, "failed", str(error))
         except (ValueError, OSError, LookupError) as error:
             self._end(job, "failed", job.says(str(error)))
+        except Exception as error:  # a fault of ours: the job ends, the thread that does the jobs does not
+            traceback.print_exc()
+            told = f"this is a fault of caesura, please report it: {type(error).__name__}: {error}"
+            self._end(job, "failed", told)
         else:
             job.progress = 1.0
             self._end(job, "done")

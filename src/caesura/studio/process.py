@@ -18,6 +18,7 @@ from caesura.studio.worker import Cancelled, serve
 
 LISTEN = 0.05  # seconds between two looks at whether a job was cancelled
 START = 120.0  # seconds that a process may take to start on a busy machine
+ATTEMPTS = 3  # to start one that ends before it listens
 
 
 class Crashed(RuntimeError):
@@ -43,19 +44,40 @@ class Process:
         return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
-        """Start the process and wait until it listens."""
+        """Start the process and wait until it listens.
+
+        Raises:
+            Crashed: it ended before that, and so did those that were started in its place.
+        """
+        self.state = "starting"
+        for _ in range(ATTEMPTS):
+            self._spawn()
+            try:
+                self._await()
+            except (EOFError, OSError):
+                how = _ended(self._end())
+                self.restarts += 1
+            else:
+                self.state = "idle"
+                return
+        raise Crashed(f"the worker on {self.device} does not start ({how}): see what the studio printed")
+
+    def _spawn(self) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self.device), name="caesura-worker", daemon=True)
         process.start()
         theirs.close()
         self._process, self._pipe = process, ours
+
+    def _await(self) -> None:
+        """Wait for the first message."""
+        assert self._pipe is not None
         until = time.monotonic() + START
-        while not ours.poll(LISTEN) and time.monotonic() < until and not self.unwanted.is_set():
+        while not self._pipe.poll(LISTEN) and time.monotonic() < until and not self.unwanted.is_set():
             pass
-        if ours.poll():
+        if self._pipe.poll():
             self._hear()
-        self.state = "idle"
 
     def do(self, task: Task, heard: Callable[[float], None], cancelled: threading.Event) -> Any:
         """Do a task.
@@ -70,9 +92,11 @@ class Process:
 
         Raises:
             Cancelled: it was.
-            Crashed: the process died; it has been started again.
+            Crashed: the process died; it has been started again, or does not start.
             ValueError: it cannot be done; the message says why.
         """
+        if self._pipe is None:
+            self.start()
         assert self._pipe is not None
         try:
             self._pipe.send(("task", task))
@@ -116,12 +140,10 @@ class Process:
 
     def _again(self) -> str:
         """End what is left of the process, start another, and say how the old one ended."""
-        code = self._end()
+        how = _ended(self._end())
         self.restarts += 1
         self.start()
-        if code is not None and code < 0:
-            return f"signal {signal.Signals(-code).name}"
-        return f"exit code {code}"
+        return how
 
     def _end(self) -> int | None:
         process, pipe = self._process, self._pipe
@@ -137,3 +159,7 @@ class Process:
         pipe.close()
         self._process = self._pipe = None
         return process.exitcode
+
+
+def _ended(code: int | None) -> str:
+    return f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
