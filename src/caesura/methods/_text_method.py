@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = ["TextMethod"]
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -27,7 +28,7 @@ LONGEST = 10.24  # seconds that the models hear at once
 
 
 @dataclass(frozen=True)
-class TextMethod:
+class TextMethod(ABC):
     """Settings of a method that draws clips of up to 10.24 s from a text and from what is known."""
 
     weights: str = ""
@@ -81,6 +82,6 @@ class TextMethod:
         """See `caesura.inpainter.Inpainter`; the problems are drawn together."""
         return estimates(self.draw(), problems, rngs, progress, notes or [ignore] * len(problems))
 
+    @abstractmethod
     def draw(self) -> Draw:
         """Model, walk and settings of a fill; every method opens its own model."""
-        raise NotImplementedError(type(self).__name__)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 __all__ = ["Batch", "Drawing", "Optimisation", "Pictured", "base_of", "examples", "levels_of", "share"]
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,7 +183,7 @@ def examples(
     return found[0], found[1] if len(found) == 2 else None
 
 
-class Drawing(Learner):
+class Drawing(Learner, ABC):
     """A network in training that draws the target of a pair, told its text and shown its source.
 
     What it needs besides (autoencoder, text encoder, the rest of the U-Net) stays as it is, and is not part of its
@@ -213,6 +214,7 @@ class Drawing(Learner):
         self.base = base
         self.register_buffer("abar", base.alphas_cumprod.float(), persistent=False)
 
+    @abstractmethod
     def predicted(self, network: nn.ModuleDict, noisy: Tensor, words: Tensor, batch: Batch) -> Tensor:
         """The noise in latents.
 
@@ -222,7 +224,6 @@ class Drawing(Learner):
             words: what the text encoder makes of the texts (batch, 77, width).
             batch: level and source.
         """
-        raise NotImplementedError
 
     def setup(self, stage: str) -> None:
         """What is no part of the checkpoint goes where the network is."""
