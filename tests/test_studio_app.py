@@ -262,6 +262,8 @@ def test_what_comes_with_weights_works_without_being_given_any() -> None:
     for name in ("notono", "text_mini", "mini_p2p", "mini_cnet", "cqtdiff"):
         assert methods[name].available, methods[name].reason
     assert not methods["tango"].available
+    cnet = next(each for each in Catalogue({"riff_cnet": "tiny"}).methods if each.name == "riff_cnet")
+    assert "zachary-shah/riffusion-cnet-v2" in cnet.reason  # its base alone is not enough
     assert found.notes().available
     weights = next(each for each in methods["notono"].settings if each.name == "weights")
     assert weights.default in (weights.choices or [])

@@ -142,7 +142,7 @@ class Catalogue:
         kind = next(part for part in parts if part != "None")
         choices = [str(each) for each in ast.literal_eval(f"({kind[8:-1]},)")] if kind.startswith("Literal[") else None
         default = ast.literal_eval(found.default) if found.default else None
-        if found.name == "weights" or found.name.endswith("_weights"):
+        if _of_weights(found.name):
             given = self._given.get(method) if found.name == "weights" else None
             choices = list(dict.fromkeys(each for each in (given, default, "tiny") if each is not None))
             default = given or default
@@ -161,10 +161,16 @@ class Catalogue:
             extra = EXTRAS.get(missing[0])
             how = f"pip install 'caesura[{extra}]'" if extra else f"pip install {missing[0]}"
             return f"it needs {', '.join(missing)}: {how}"
-        weights = next((each for each in found.fields if each.name == "weights"), None)
-        if weights is None or found.name in self._given:
-            return ""
-        return _absent(found.name, str(ast.literal_eval(weights.default)))
+        needed = [each for each in found.fields if _of_weights(each.name)]
+        if found.name in self._given:
+            needed = [each for each in needed if each.name != "weights"]
+        reasons = (_absent(found.name, str(ast.literal_eval(each.default))) for each in needed)
+        return next(filter(None, reasons), "")
+
+
+def _of_weights(setting: str) -> bool:
+    """Whether a setting names weights; one method may need several."""
+    return setting == "weights" or setting.endswith("_weights")
 
 
 def _check(method: str, field: schemas.Setting, value: Any) -> None:
