@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "Glide",
+    "Level",
     "Model",
     "Prediction",
     "burg",
@@ -18,6 +19,7 @@ __all__ = [
     "extrapolate",
     "find_glide",
     "fit",
+    "innovations",
     "interpolate",
     "one_thread",
     "polynomials",
@@ -36,6 +38,7 @@ from caesura.autoregression.calibration import calibrated
 from caesura.autoregression.clicks import short_gaps
 from caesura.autoregression.context import segments
 from caesura.autoregression.glide import Glide, find_glide
+from caesura.autoregression.innovations import Level, innovations
 from caesura.autoregression.interpolation import conditional_mean, extrapolate, interpolate, residual
 from caesura.autoregression.many import burg_many
 from caesura.autoregression.mixture import confidence, experts, rehearse, weighted

@@ -5,8 +5,10 @@ At stage m the forward errors f and the backward errors g of every segment give 
     k_m = -2 sum_s sum_n f[n] g[n-1] / sum_s sum_n (f[n]^2 + g[n-1]^2),
 
 with the sums taken over all segments s, so that no product ever reaches across a gap; then f[n] += k g[n-1] and
-g[n] = g[n-1] + k f[n]. The Levinson recursion turns k_1..k_p into the polynomial a = [1, a_1, ..., a_p] whose residual
-e[n] = sum_i a_i x[n-i] is white. |k_m| <= 1 by construction, so the model is stable.
+g[n] = g[n-1] + k f[n]. Where residuals count q[n] (`caesura.autoregression.innovations`), every product and every
+square counts sqrt(q[n] q[n-m]), for the errors at both ends of what the stage spans. The Levinson recursion turns
+k_1..k_p into the polynomial a = [1, a_1, ..., a_p] whose residual e[n] = sum_i a_i x[n-i] is white. |k_m| <= 1 by
+construction, so the model is stable.
 
 References:
     J. P. Burg, "Maximum entropy spectral analysis", PhD thesis, Stanford 1975.
@@ -37,6 +39,7 @@ PREDICTABLE = 1e-15  # of the power: what is left after prediction is then round
 DOUBLE = 64  # stages in double precision; they take out most of the power, and single precision does for what is left
 SINGLE = 1e-7  # of that power: where less is left, its rounding would count
 LEAF = 16  # stages of the lattice that are multiplied one by one, before products of many are
+BLOCK = 256  # samples of the lattice that count the same: weights are much smoother
 RESUM = 16  # stages after which the power is summed afresh, so that rounding cannot build up in its recursion
 
 
@@ -55,18 +58,25 @@ class Model:
         return int(self.a.size - 1)
 
 
-def fit(segments: Sequence[Array], orders: Sequence[int], *, floor: float = FLOOR) -> list[Model]:
+def fit(
+    segments: Sequence[Array],
+    orders: Sequence[int],
+    *,
+    floor: float = FLOOR,
+    weights: Sequence[Array] | None = None,
+) -> list[Model]:
     """Models of several orders of the same segments, for the price of the highest.
 
     Args:
         segments: see `burg`.
         orders: any number of them, in any order.
         floor: see `burg`.
+        weights: see `reflections`.
 
     Returns:
         one model per order; silence has the variance 0.
     """
-    k = reflections(segments, max(orders, default=0), floor=floor)
+    k = reflections(segments, max(orders, default=0), floor=floor, weights=weights)
     count = sum(x.size for x in segments)
     power = sum(float(x @ x) for x in segments) / max(count, 1)
     left = np.concatenate([[1.0], np.maximum(np.cumprod(1.0 - k**2), PREDICTABLE)])
@@ -87,13 +97,16 @@ def burg(segments: Sequence[Array], order: int, *, floor: float = FLOOR) -> Arra
     return polynomials(reflections(segments, order, floor=floor), [order])[0]
 
 
-def reflections(segments: Sequence[Array], order: int, *, floor: float = FLOOR) -> Array:
+def reflections(
+    segments: Sequence[Array], order: int, *, floor: float = FLOOR, weights: Sequence[Array] | None = None
+) -> Array:
     """Reflection coefficients of Burg's method, from which the models of every lower order follow.
 
     Args:
         segments: see `burg`.
         order: number of coefficients.
         floor: see `burg`.
+        weights: what residuals count, as long as the segments; positive. All the same where none are given.
 
     Returns:
         (order,), each within -1 to 1; zero from the order on that the segments cannot determine.
@@ -107,31 +120,35 @@ def reflections(segments: Sequence[Array], order: int, *, floor: float = FLOOR) 
     # from the stage on at which it does, and stays so, which spares a call per segment and stage.
     row = np.concatenate(known) / peak
     row += floor * math.sqrt(float(row.dot(row)) / row.size) * white_noise(row.size)
+    counts = None if weights is None else np.sqrt(np.concatenate([q for q in weights if q.size > 1]))
     f, g = row[1:].copy(), row[:-1].copy()
     joints = np.cumsum([x.size for x in known])[:-1].tolist()
     for b in joints:
         f[b - 1] = g[b - 1] = 0.0
     with one_thread():
-        _lattice(f, g, joints, k)
+        _lattice(f, g, joints, k, counts)
     return k
 
 
-def _lattice(f: Errors, g: Errors, joints: list[int], k: Array) -> None:
+def _lattice(f: Errors, g: Errors, joints: list[int], k: Array, counts: Errors | None) -> None:
     """Write all reflection coefficients into `k`: the first stages in double, the rest in single precision."""
-    floor = PREDICTABLE * _power(f, g)
-    f, g = _stages(f, g, joints, k[:DOUBLE], 0, floor)
-    if f.size == 0 or k.size <= DOUBLE:
+    floor, pairs = PREDICTABLE * _power(f, g), f.size
+    f, g = _stages(f, g, joints, k[:DOUBLE], 0, floor, counts)
+    if f.size == 0 or f.size > pairs - DOUBLE or k.size <= DOUBLE:  # nothing is left to predict, or to be found
         return
     left = _power(f, g)
     unit = math.sqrt(max(left, floor) / f.size)
     rest = (f / unit).astype(np.float32), (g / unit).astype(np.float32)
-    end = unit**2 * _power(*_stages(*rest, joints, k[DOUBLE:], DOUBLE, floor / unit**2))
+    single = None if counts is None else counts.astype(np.float32)
+    end = unit**2 * _power(*_stages(*rest, joints, k[DOUBLE:], DOUBLE, floor / unit**2, single))
     if end < SINGLE * left:  # so predictable that its rounding would count
         k[DOUBLE:] = 0.0
-        _stages(f, g, joints, k[DOUBLE:], DOUBLE, floor)
+        _stages(f, g, joints, k[DOUBLE:], DOUBLE, floor, counts)
 
 
-def _stages(f: Errors, g: Errors, joints: list[int], k: Array, first: int, floor: float) -> tuple[Errors, Errors]:
+def _stages(
+    f: Errors, g: Errors, joints: list[int], k: Array, first: int, floor: float, counts: Errors | None
+) -> tuple[Errors, Errors]:
     """Stages `first` and on of the lattice, as many as `k` has room for; returns the errors after the last.
 
     The backward errors are kept as g / scale, for then a stage is f += k g followed by g = k f + (1 - k^2) g, two
@@ -140,13 +157,14 @@ def _stages(f: Errors, g: Errors, joints: list[int], k: Array, first: int, floor
     from scipy.linalg.blas import daxpy, saxpy
 
     add = daxpy if f.dtype == np.float64 else saxpy
-    power, scale = _power(f, g), 1.0
+    sums = _Sums() if counts is None else _WeightedSums(counts)
+    scale = 1.0
     for i in range(min(k.size, f.size)):
-        if (first + i < RESUM or i % RESUM == 0) and i:  # the first stages take out most of the power and its digits
-            power = _power(f, scale * g)
-        if power <= floor:
+        if first + i < RESUM or i % RESUM == 0:  # the first stages take out most of the power and its digits
+            sums.afresh(f, g, scale, first + i)
+        if sums.power <= floor:
             break
-        r = -2.0 * scale * float(f.dot(g)) / power
+        r = -2.0 * scale * sums.product(f, g) / sums.power
         if not -1.0 < r < 1.0:
             r = math.copysign(1.0, r)  # beyond by rounding
         k[i] = r
@@ -154,11 +172,60 @@ def _stages(f: Errors, g: Errors, joints: list[int], k: Array, first: int, floor
         add(g, f, a=r * scale)
         scale *= kept
         add(f, g, a=r / scale)
-        power = power * kept - f.item(0) ** 2 - (scale * g.item(-1)) ** 2
+        sums.power *= kept
+        sums.lose(0, f.item(0) ** 2)
+        sums.lose(g.size - 1, (scale * g.item(-1)) ** 2)
         f, g = f[1:], g[:-1]
         for b in joints:
-            power -= _silence(f, b - 1) + scale * scale * _silence(g, b - first - i - 2)
+            sums.lose(b - 1, _silence(f, b - 1))
+            sums.lose(b - first - i - 2, scale * scale * _silence(g, b - first - i - 2))
     return f, scale * g
+
+
+class _Sums:
+    """The sums of a stage, over pairs of a forward and a backward error."""
+
+    power = 0.0
+    """The sum of f^2 + g^2; carried from stage to stage, since a stage takes the share k^2 of it."""
+
+    def product(self, f: Errors, g: Errors) -> float:
+        """The sum of f g."""
+        return float(f.dot(g))
+
+    def afresh(self, f: Errors, g: Errors, scale: float, stage: int) -> None:
+        """Sum the power anew; `stage` says how far apart the errors of a pair are."""
+        self.power = _power(f, scale * g)
+
+    def lose(self, at: int, energy: float) -> None:
+        """Take out what a pair no longer holds."""
+        self.power -= energy
+
+
+class _WeightedSums(_Sums):
+    """The sums where every sample counts `counts`, and every pair the product of both: the same in a block."""
+
+    def __init__(self, counts: Errors) -> None:
+        self.counts = counts
+        self.blocks = np.zeros(0, counts.dtype)
+
+    def product(self, f: Errors, g: Errors) -> float:
+        rows = f.size // BLOCK
+        whole = rows * BLOCK
+        rest = float(f[whole:].dot(g[whole:]))
+        if rows == 0:
+            return self.blocks.item(0) * rest
+        each = np.vecdot(f[:whole].reshape(rows, BLOCK), g[:whole].reshape(rows, BLOCK))
+        return float(self.blocks[:rows].dot(each)) + (self.blocks.item(rows) * rest if whole < f.size else 0.0)
+
+    def afresh(self, f: Errors, g: Errors, scale: float, stage: int) -> None:
+        # Until the next time the weights lag behind by a few samples: they are smooth.
+        pairs = self.counts[stage + 1 :] * self.counts[: f.size]
+        self.blocks = np.pad(pairs, (0, -pairs.size % BLOCK), mode="edge").reshape(-1, BLOCK).mean(axis=1)
+        self.power = self.product(f, f) + scale**2 * self.product(g, g)
+
+    def lose(self, at: int, energy: float) -> None:
+        if energy:
+            self.power -= self.blocks.item(at // BLOCK) * energy
 
 
 @lru_cache(maxsize=16)  # the contexts of one recording have few sizes

@@ -6,7 +6,7 @@ of its own, and an estimator that takes segments (`burg`) uses it without ever c
 
 from __future__ import annotations
 
-__all__ = ["segments"]
+__all__ = ["segments", "spans"]
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,13 @@ def segments(x: Array, missing: NDArray[np.bool_], start: int, stop: int, reach:
     Returns:
         views of `x` in order of time.
     """
-    before = min(max(reach, 2 * reach - (x.size - stop)), start)
-    after = min(2 * reach - before, x.size - stop)
+    return [x[a:b] for a, b in spans(missing, start, stop, reach)]
+
+
+def spans(missing: NDArray[np.bool_], start: int, stop: int, reach: int) -> list[tuple[int, int]]:
+    """Where `segments` are: first sample, and one past the last, of each."""
+    size = missing.size
+    before = min(max(reach, 2 * reach - (size - stop)), start)
+    after = min(2 * reach - before, size - stop)
     first = start - before
-    return [x[first + a : first + b] for a, b in runs(~missing[first : stop + after])]
+    return [(first + a, first + b) for a, b in runs(~missing[first : stop + after])]

@@ -33,7 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.autoregression.burg import Model
+from caesura.autoregression.innovations import Level
 from caesura.autoregression.toeplitz import autocorrelation, conjugate_gradients, convolve, triangular
+from caesura.autoregression.unequal import solve_unequal
 
 Array = NDArray[np.float64]
 
@@ -79,13 +81,15 @@ def extrapolate(past: Array, a: Array, count: int) -> Array:
     return np.asarray(lfilter([1.0], a, np.zeros(count), zi=state)[0])
 
 
-def interpolate(x: Array, missing: NDArray[np.bool_], models: Sequence[Model]) -> Array:
+def interpolate(x: Array, missing: NDArray[np.bool_], models: Sequence[Model], weights: Array | None = None) -> Array:
     """Fill every gap of a signal with its conditional mean.
 
     Args:
         x: (samples,); what it holds at the missing samples does not matter.
         missing: (samples,), True where a sample is to be filled.
         models: one model, or several whose precisions are added.
+        weights: (samples,), what residuals count: see `caesura.autoregression.unequal`. Nearer to an end of the
+            recording than the order all count the same.
 
     Returns:
         (samples,), equal to `x` where nothing is missing.
@@ -97,11 +101,19 @@ def interpolate(x: Array, missing: NDArray[np.bool_], models: Sequence[Model]) -
     for start, stop in _clusters(missing, order):
         first, last = max(start - order, 0), min(stop + order, x.size)
         inside = np.flatnonzero(missing[first:last])
-        filled[first + inside] = _fill(filled[first:last], inside, models)
+        here = None if weights is None else weights[first:last]
+        filled[first + inside] = _fill(filled[first:last], inside, models, here)
     return filled
 
 
-def conditional_mean(x: Array, missing: NDArray[np.bool_], start: int, stop: int, models: Sequence[Model]) -> Array:
+def conditional_mean(
+    x: Array,
+    missing: NDArray[np.bool_],
+    start: int,
+    stop: int,
+    models: Sequence[Model],
+    level: Level | None = None,
+) -> Array:
     """One gap's conditional mean under models of its own.
 
     Other missing samples nearer than the order are unknown as well and solved with it; those further away touch the
@@ -113,6 +125,7 @@ def conditional_mean(x: Array, missing: NDArray[np.bool_], start: int, stop: int
         start: first sample of the gap.
         stop: one past its last sample.
         models: see `interpolate`.
+        level: how loud the innovations are; equally loud where it is not given.
 
     Returns:
         (stop - start,).
@@ -126,7 +139,8 @@ def conditional_mean(x: Array, missing: NDArray[np.bool_], start: int, stop: int
         known = np.flatnonzero(~unknown)
         window = np.where(far, np.interp(np.arange(window.size), known, window[known]), window)
         unknown &= ~far
-    return interpolate(window, unknown, models)[start - first : stop - first]
+    weights = level.weights(first, last) if level else None
+    return interpolate(window, unknown, models, weights)[start - first : stop - first]
 
 
 def _clusters(missing: NDArray[np.bool_], order: int) -> list[tuple[int, int]]:
@@ -136,7 +150,7 @@ def _clusters(missing: NDArray[np.bool_], order: int) -> list[tuple[int, int]]:
     return [(int(part[0]), int(part[-1]) + 1) for part in np.split(at, breaks) if part.size]
 
 
-def _fill(x: Array, inside: NDArray[np.intp], models: Sequence[Model]) -> Array:
+def _fill(x: Array, inside: NDArray[np.intp], models: Sequence[Model], weights: Array | None) -> Array:
     """Missing samples `inside` of one stretch that reaches an order past them, or to an end of the recording."""
     if inside.size == x.size:
         return np.zeros(inside.size)
@@ -146,10 +160,10 @@ def _fill(x: Array, inside: NDArray[np.intp], models: Sequence[Model]) -> Array:
     if contiguous and inside[0] == 0:
         past = x[: inside[-1] : -1]
         return np.asarray(np.mean([extrapolate(past, m.a, inside.size)[::-1] for m in models], axis=0))
-    return _solve(x, inside, models)
+    return _solve(x, inside, models, weights)
 
 
-def _solve(x: Array, inside: NDArray[np.intp], models: Sequence[Model]) -> Array:
+def _solve(x: Array, inside: NDArray[np.intp], models: Sequence[Model], weights: Array | None) -> Array:
     from scipy.linalg import solve, solve_toeplitz
 
     order = max(model.order for model in models)
@@ -159,6 +173,8 @@ def _solve(x: Array, inside: NDArray[np.intp], models: Sequence[Model]) -> Array
     column[0] *= 1.0 + LOADING
     blocks = np.split(np.arange(inside.size), np.flatnonzero(np.diff(inside) > 1) + 1)
     if inside[0] >= order and x.size - 1 - inside[-1] >= order:
+        if weights is not None:
+            return solve_unequal(x, inside, models, weights, column, LOADING)
         right = -_two_sided(b[: order + 1], x)[inside]
         if len(blocks) == 1:
             return np.asarray(solve_toeplitz(column, right))

@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.autoregression.burg import Model, fit
-from caesura.autoregression.context import segments
+from caesura.autoregression.context import spans
+from caesura.autoregression.innovations import Level
 from caesura.autoregression.interpolation import LOADING, conditional_mean
 from caesura.autoregression.toeplitz import ToeplitzInverse, autocorrelation
 
@@ -37,7 +38,14 @@ Context = tuple[int, tuple[int, ...]]
 LONGEST = 2048  # samples of a gap for which the covariance is computed; deeper in, nothing can be expected
 
 
-def experts(x: Array, missing: NDArray[np.bool_], start: int, stop: int, contexts: Sequence[Context]) -> list[Model]:
+def experts(
+    x: Array,
+    missing: NDArray[np.bool_],
+    start: int,
+    stop: int,
+    contexts: Sequence[Context],
+    level: Level | None = None,
+) -> list[Model]:
     """Models of the surroundings of a gap, estimated from several contexts.
 
     Args:
@@ -46,6 +54,7 @@ def experts(x: Array, missing: NDArray[np.bool_], start: int, stop: int, context
         start: first sample of the gap.
         stop: one past its last sample.
         contexts: from the nearest to the furthest; orders are lowered where too little is known.
+        level: how loud the innovations are; equally loud where it is not given.
 
     Returns:
         one model for every order of every context; one of silence, or of nothing new, has the variance 0.
@@ -53,14 +62,15 @@ def experts(x: Array, missing: NDArray[np.bool_], start: int, stop: int, context
     models: list[Model] = []
     seen = 0
     for reach, orders in contexts:
-        known = segments(x, missing, start, stop, reach)
-        count = sum(part.size for part in known)
+        known = spans(missing, start, stop, reach)
+        count = sum(b - a for a, b in known)
         if models and count == seen:
             models += [Model(np.ones(1), 0.0)] * len(orders)  # the recording ends here
             continue
         seen = count
-        highest = min(max((3 * part.size // 4 for part in known), default=0), count // 2)
-        models += fit(known, [min(order, highest) for order in orders])
+        highest = min(max((3 * (b - a) // 4 for a, b in known), default=0), count // 2)
+        weights = [level.weights(a, b) for a, b in known] if level else None
+        models += fit([x[a:b] for a, b in known], [min(order, highest) for order in orders], weights=weights)
     return models
 
 

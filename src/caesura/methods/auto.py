@@ -8,10 +8,11 @@ Boxes go to `janssen_tf`, from 0.25 s on to `nmf`, which keeps the energy up whe
 
 Where only some channels have the gap, the others are asked what they know of it; of clicks only with quality "best".
 
-With quality "best" the far contexts are used for every gap but clicks, with two models each, a pitch that glides is
-straightened first, and the models are weighted by a rehearsal beside the gap and estimated once more with a sparse fill
-in it. What is longer than `max_gap` is flagged. Gaps over 0.1 s that are to be filled all the same go to `spain` with
-a learned dictionary: prediction has faded there, and its spectra are nearer to the truth.
+With quality "best" the far contexts are used for every gap but clicks, with two models each, from 15 ms on up to 32768
+samples. Residuals count the less the louder innovations are around them, a pitch that glides is straightened first, and
+the models are weighted by a rehearsal beside the gap and estimated once more with a sparse fill in it. What is longer
+than `max_gap` is flagged. Gaps over 0.1 s that are to be filled all the same go to `spain` with a learned dictionary:
+prediction has faded there, and its spectra are nearer to the truth.
 
 References:
     A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
@@ -38,12 +39,14 @@ from caesura.problem import Problem, Region
 
 CLICK = 0.003  # seconds
 TINY = 0.0075  # seconds; a sparse fill of so short a gap misleads the models
+BRIEF = 0.015  # seconds; longer gaps gain from still further away
 SHORT = 0.025  # seconds
 LONG = 0.1  # seconds; from here on a sparse fill is nearer to the spectrum (docs/benchmarks/classical.md)
 LEVEL = 0.6  # of what a sparse fill lost, band by band (docs/cards/cqtdiff.md)
 LONG_BOX = 0.25  # seconds
 NEAR = (1536, 4096)
 FAR = (1024, 2048, 4096, 8192, 16384)
+FURTHEST = (*FAR, 32768)
 FILTERS = (33, 129, 513, 1025)
 CLICKS = Lsar(contexts=(1024,), order=384, taps=())
 
@@ -56,7 +59,7 @@ class Auto:
     """Choose by the length of the gap; flag what is too long."""
 
     quality: Literal["default", "best"] = "default"
-    """How much time to spend: up to 0.05 s for a gap of 20 ms, or ten times as much."""
+    """How much time to spend: up to 0.05 s for a gap of 20 ms, or up to thirty times as much."""
     max_gap: float = 0.1
     """Longest gap in seconds that is filled."""
     policy: Literal["flag", "fill"] = "flag"
@@ -107,12 +110,12 @@ class Auto:
             return Lsar(contexts=NEAR, order=1536), f"{length}: near contexts"
         if not best:
             return Lsar(contexts=FAR), f"{length}: near and far contexts"
-        contexts, order, reach = (FAR[:-1], 2560, 4096) if seconds <= SHORT else (FAR, 3072, 8192)
-        refined = 0 if seconds <= TINY else reach
+        contexts, order = (FAR, 3072) if seconds <= BRIEF else (FURTHEST, 4096)
+        refined = 0 if seconds <= TINY else 8192 if seconds <= SHORT else 16384
         why = f"{length}: near and far contexts, pitch glides straightened, models rehearsed beside the gap"
         why += " and refined with a sparse fill" if refined else ""
         far = Lsar(contexts, order, halved=True, glide=True, rehearse=4096, refine=refined, taps=FILTERS)
-        return far, why
+        return dataclasses.replace(far, heteroscedastic=True), why
 
     def _clicks(self, problem: Problem) -> Ready:
         """The clicks, all at once; those that cannot be filled together are left out."""

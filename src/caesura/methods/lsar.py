@@ -45,7 +45,7 @@ from caesura.autoregression import (
     weighted,
 )
 from caesura.inpainter import Accepts, Listener, Note, Progress, ignore, silent
-from caesura.methods._lsar import far_exponent, fill_with, sparse_guess
+from caesura.methods._lsar import far_exponent, fill_with, levels, sparse_guess
 from caesura.problem import Problem, Region, runs
 
 Array = NDArray[np.float64]
@@ -75,6 +75,8 @@ class Lsar:
     """Straighten a pitch that moves, as in speech, before the models are estimated."""
     refine: int = 0
     """Estimate the models of contexts up to this many samples once more, with a sparse fill in the gap; 0: none."""
+    heteroscedastic: bool = False
+    """Weight residuals by how loud innovations are around them: strokes near the gap and in the context count less."""
     taps: tuple[int, ...] = (33, 129, 513)
     """Lengths, at 44.1 kHz, of filters that predict the channel from others that are known in the gap; "": none."""
 
@@ -193,26 +195,27 @@ class Lsar:
     ) -> tuple[Array, list[Model]]:
         scale = rate / REFERENCE_RATE
         contexts = [self._context(size, scale) for size in sorted(self.contexts)]
-        models = experts(x, missing, start, stop, contexts)
+        found = levels(x, missing, start, stop, rate, contexts[-1][0]) if self.heteroscedastic else None
+        moment, passage = found or (None, None)
+        models = experts(x, missing, start, stop, contexts, passage)
         sizes = np.array([size for size, orders in contexts for _ in orders], dtype=np.float64)
         weights = (sizes / sizes.max()) ** far_exponent((stop - start) / rate)
-        fill = fill_with(x, missing, start, stop, weighted(models, weights))
         if self.rehearse:
             filled = x.copy()
-            filled[start:stop] = fill
+            filled[start:stop] = fill_with(x, missing, start, stop, weighted(models, weights))
             near = [context for context in contexts if context[0] <= self.rehearse * scale] or contexts[:1]
             errors = rehearse(filled, missing, start, stop, near, round(REHEARSAL * scale))
             if errors is not None and errors.min() > 0.0:
                 ratios = np.pad(errors / errors.min(), (0, weights.size - errors.size), mode="edge")
                 weights = weights / ratios**SHARPNESS
-                fill = fill_with(x, missing, start, stop, weighted(models, weights))
+        fill = fill_with(x, missing, start, stop, weighted(models, weights), moment)
         trusted = weighted(models, weights / weights.max())
         if guess is not None:
             near = [self._context(size, scale, 3 / 4) for size in sorted(self.contexts) if size <= self.refine]
             filled = x.copy()
             filled[start:stop] = fill
-            again = refined(filled, missing, start, stop, near, guess[start:stop])
-            fill = fill_with(x, missing, start, stop, weighted(again + models[len(again) :], weights))
+            again = refined(filled, missing, start, stop, near, guess[start:stop], passage)
+            fill = fill_with(x, missing, start, stop, weighted(again + models[len(again) :], weights), moment)
         return fill, trusted
 
     def _context(self, size: int, scale: float, share: float = 0.5) -> tuple[int, tuple[int, ...]]:
