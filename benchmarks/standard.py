@@ -2,7 +2,7 @@
 
     python benchmarks/standard.py                    # every method, 5 to 50 ms
     python benchmarks/standard.py --methods auto --lengths 20
-    python benchmarks/standard.py --store            # write benchmarks/standard.json, the regression scores
+    python benchmarks/standard.py --store            # write them to benchmarks/standard.json, the regression scores
 
 SNR inside each gap, 10 log10(sum x^2 / sum (x - x_hat)^2), mean of the eight gaps of a signal, mean of the signals. All
 eight gaps are missing at once. Time is CPU time of this process per gap, file reading excluded. The signals are not
@@ -27,6 +27,7 @@ from caesura.problem import Problem, Region
 from caesura.restoration import restore
 
 HERE = Path(__file__).resolve().parent
+STORE = HERE / "standard.json"
 DATA = HERE.parent.parent / "shared" / "data" / "standard"
 LENGTHS = (5, 10, 20, 30, 40, 50)  # milliseconds
 METHODS: dict[str, tuple[str, dict[str, str]]] = {
@@ -54,8 +55,10 @@ def main() -> None:
         scores[label] = cells
         print(_line(label, [c["snr"] for c in cells.values()], [c["seconds"] for c in cells.values()]), flush=True)
     if arguments.store:
-        stored = {label: {ms: round(c["snr"], 9) for ms, c in cells.items()} for label, cells in scores.items()}
-        (HERE / "standard.json").write_text(json.dumps(stored, indent=1) + "\n")
+        stored = json.loads(STORE.read_text())
+        for label, cells in scores.items():
+            stored.setdefault(label, {}).update({ms: round(c["snr"], 9) for ms, c in cells.items()})
+        STORE.write_text(json.dumps(stored, indent=1) + "\n")
 
 
 def _measure(inpainter: Inpainter, data: Path, ms: int) -> dict[str, float]:
@@ -108,7 +111,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the standard signals")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="rows to measure")
     parser.add_argument("--lengths", nargs="+", type=int, default=list(LENGTHS), help="gap lengths in milliseconds")
-    parser.add_argument("--store", action="store_true", help="write the scores to benchmarks/standard.json")
+    parser.add_argument("--store", action="store_true", help="write what was measured to benchmarks/standard.json")
     return parser.parse_args()
 
 

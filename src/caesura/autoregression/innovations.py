@@ -15,8 +15,9 @@ logarithm is a straight line. Several models, of near and of wider surroundings,
 References:
     R. F. Engle, "Autoregressive conditional heteroscedasticity with estimates of the variance of United Kingdom
     inflation", Econometrica 50, 1982 (variance that follows the residuals).
-    S. J. Godsill, P. J. W. Rayner, "Digital Audio Restoration", Springer 1998 (interpolation with innovations of
-    unequal variance).
+    C.-H. Lee, "On robust linear prediction of speech", IEEE Trans. ASSP 36, 1988 (large residuals count less).
+    C. Ma, Y. Kamp, L. F. Willems, "Robust signal selection for linear prediction analysis of voiced speech", Speech
+    Communication 12, 1993 (weighted linear prediction).
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ A_c the convolution with the polynomial of model c. P is no longer Toeplitz, but
 is: conjugate gradients with the Toeplitz solve as preconditioner take ten steps or so. q = 1 gives `interpolate`.
 
 References:
-    S. J. Godsill, P. J. W. Rayner, "Digital Audio Restoration", Springer 1998.
+    A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
+    modeled as autoregressive processes", IEEE Trans. ASSP 34, 1986 (with q = 1, forwards).
 """
 
 from __future__ import annotations

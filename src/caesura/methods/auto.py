@@ -59,7 +59,7 @@ class Auto:
     """Choose by the length of the gap; flag what is too long."""
 
     quality: Literal["default", "best"] = "default"
-    """How much time to spend: up to 0.05 s for a gap of 20 ms, or up to thirty times as much."""
+    """How much time to spend: up to 0.05 s for a gap of 20 ms, or up to forty times as much."""
     max_gap: float = 0.1
     """Longest gap in seconds that is filled."""
     policy: Literal["flag", "fill"] = "flag"

@@ -17,6 +17,8 @@ References:
     A. J. E. M. Janssen, R. N. J. Veldhuis, L. B. Vries, "Adaptive interpolation of discrete-time signals that can be
     modeled as autoregressive processes", IEEE Trans. ASSP 34, 1986.
     S. de Waele, P. M. T. Broersen, "The Burg algorithm for segments", IEEE Trans. Signal Processing 48, 2000.
+    C. Ma, Y. Kamp, L. F. Willems, "Robust signal selection for linear prediction analysis of voiced speech", Speech
+    Communication 12, 1993 (residuals that count differently).
 """
 
 from __future__ import annotations
