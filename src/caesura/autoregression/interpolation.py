@@ -174,7 +174,7 @@ def _solve(x: Array, inside: NDArray[np.intp], models: Sequence[Model], weights:
     blocks = np.split(np.arange(inside.size), np.flatnonzero(np.diff(inside) > 1) + 1)
     if inside[0] >= order and x.size - 1 - inside[-1] >= order:
         if weights is not None:
-            return solve_unequal(x, inside, models, weights, column, LOADING)
+            return solve_unequal(x, inside, models, weights, blocks=blocks, column=column, loading=LOADING)
         right = -_two_sided(b[: order + 1], x)[inside]
         if len(blocks) == 1:
             return np.asarray(solve_toeplitz(column, right))

@@ -29,7 +29,7 @@ from caesura.autoregression.mixture import Context, experts
 
 Array = NDArray[np.float64]
 
-SHARE = 0.35  # u, of the guess; measured flat between 0.2 and 0.5
+SHARE = 0.35  # u, of the guess; measured within 0.04 dB between 0.2 and 0.5
 
 
 def refined(

@@ -32,7 +32,14 @@ Array = NDArray[np.float64]
 
 
 def solve_unequal(
-    x: Array, inside: NDArray[np.intp], models: Sequence[Model], weights: Array, column: Array, loading: float
+    x: Array,
+    inside: NDArray[np.intp],
+    models: Sequence[Model],
+    weights: Array,
+    *,
+    blocks: Sequence[NDArray[np.intp]],
+    column: Array,
+    loading: float,
 ) -> Array:
     """The missing samples of a stretch.
 
@@ -41,6 +48,7 @@ def solve_unequal(
         inside: indices of the missing samples.
         models: see `interpolate`.
         weights: (samples,), q.
+        blocks: see `conjugate_gradients`.
         column: first column of P_mm with q = 1.
         loading: share of the diagonal that is added to it.
 
@@ -56,7 +64,6 @@ def solve_unequal(
         whole[inside] = scale * v
         return np.asarray(scale * precision(whole)[inside] + loading * column[0] * v)
 
-    blocks = np.split(np.arange(inside.size), np.flatnonzero(np.diff(inside) > 1) + 1)
     return np.asarray(scale * conjugate_gradients(multiply, -scale * precision(x)[inside], blocks, column))
 
 

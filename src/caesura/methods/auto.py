@@ -114,8 +114,17 @@ class Auto:
         refined = 0 if seconds <= TINY else 8192 if seconds <= SHORT else 16384
         why = f"{length}: near and far contexts, pitch glides straightened, models rehearsed beside the gap"
         why += " and refined with a sparse fill" if refined else ""
-        far = Lsar(contexts, order, halved=True, glide=True, rehearse=4096, refine=refined, taps=FILTERS)
-        return dataclasses.replace(far, heteroscedastic=True), why
+        far = Lsar(
+            contexts,
+            order,
+            halved=True,
+            rehearse=4096,
+            glide=True,
+            refine=refined,
+            heteroscedastic=True,
+            taps=FILTERS,
+        )
+        return far, why
 
     def _clicks(self, problem: Problem) -> Ready:
         """The clicks, all at once; those that cannot be filled together are left out."""
